@@ -1,0 +1,3 @@
+//! Notes, spans, tokens and windows.
+
+pub mod note;

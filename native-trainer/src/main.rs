@@ -1,0 +1,2 @@
+//! The `bert-xml` command.
+fn main() {}

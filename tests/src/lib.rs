@@ -1,0 +1,1 @@
+//! This package holds one integration binary, `it/`; the library is empty.

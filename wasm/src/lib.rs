@@ -1,0 +1,1 @@
+//! Bindings of `bert-xml-core` for JavaScript.
