@@ -9,9 +9,9 @@
 //! [`burn::tensor::Device`] value that the final crate builds.
 
 pub mod text;
+
 pub mod codes;
-pub mod data;
+
 pub mod model;
+
 pub mod metrics;
-pub mod model_folder;
-pub mod infer;

@@ -1,1 +1,3 @@
-//! One integration binary.
+//! One integration binary; a module a subject.
+
+mod tokenizer_parity;

@@ -1,2 +1,42 @@
-//! Chores.
-fn main() {}
+//! `cargo xtask <chore>`: what the project does to itself. Each chore is one file.
+
+mod stages;
+mod wasm_target;
+
+use std::{path::Path, process::ExitCode};
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  test [--only A,B] [--skip A,B]   everything that has to hold, stage by stage; --list names the stages
+  wasm-target                      make the standard library for wasm32-unknown-unknown available
+";
+
+fn main() -> ExitCode {
+    match chore(&std::env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn chore(args: &[String]) -> anyhow::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace");
+    let Some((name, rest)) = args.split_first() else {
+        anyhow::bail!("no chore named\n\n{USAGE}");
+    };
+    match name.as_str() {
+        "test" => stages::run(root, rest),
+        "wasm-target" => {
+            anyhow::ensure!(rest.is_empty(), "wasm-target takes no arguments");
+            wasm_target::ensure()
+        }
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        other => anyhow::bail!("unknown chore `{other}`\n\n{USAGE}"),
+    }
+}

@@ -1,1 +1,17 @@
-//! (in work)
+//! The BERT-XML model: encoder, pretraining heads, label attention and losses.
+//!
+//! Modules are plain burn structs; the backend is the device of their tensors. Masks that are true mean
+//! *keep*; [`encoder`] and [`label_attention`] invert them once, where burn wants it.
+
+pub mod cls_head;
+pub mod config;
+pub mod encoder;
+pub mod hf;
+pub mod label_attention;
+pub mod loss;
+pub mod parameters;
+pub mod pretrain;
+
+/// Score of a masked position before a softmax: far below any real score, and finite in half precision, so
+/// that a fully masked row stays free of NaN.
+pub(crate) const MASKED_SCORE: f32 = -1.0e4;
