@@ -12,6 +12,8 @@ pub mod text;
 
 pub mod codes;
 
+pub mod data;
+
 pub mod model;
 
 pub mod metrics;

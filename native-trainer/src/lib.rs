@@ -1,1 +1,24 @@
-//! The steps of the `bert-xml` command.
+//! The steps of the `bert-xml` command, from a hospital's notes to codes with evidence.
+//!
+//! One direction, and the modules in its order; a module uses only earlier ones:
+//!
+//! records → corpus → vocabulary → pretraining → fine-tuning → prediction → evaluation → report
+//!
+//! Core computes; this crate reads, schedules, writes and shows. [`commands`] has one thin file a subcommand.
+
+pub mod context;
+pub mod device;
+pub mod files;
+pub mod progress;
+
+pub mod ingest;
+pub mod corpus;
+pub mod synth;
+pub mod baselines;
+pub mod evaluation;
+pub mod train;
+pub mod report;
+
+pub mod commands;
+
+pub mod cli;

@@ -1,2 +1,7 @@
 //! The `bert-xml` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bert_xml_trainer::cli::run(std::env::args_os())
+}

@@ -3,6 +3,7 @@
 //! Modules are plain burn structs; the backend is the device of their tensors. Masks that are true mean
 //! *keep*; [`encoder`] and [`label_attention`] invert them once, where burn wants it.
 
+pub mod bert_xml;
 pub mod cls_head;
 pub mod config;
 pub mod encoder;
@@ -15,3 +16,7 @@ pub mod pretrain;
 /// Score of a masked position before a softmax: far below any real score, and finite in half precision, so
 /// that a fully masked row stays free of NaN.
 pub(crate) const MASKED_SCORE: f32 = -1.0e4;
+
+pub use bert_xml::{BertXml, Head, HeadKind, Inputs, ModelConfig};
+pub use config::{ConfigError, EncoderConfig, Size};
+pub use label_attention::{LabelAttention, LabelOutput};

@@ -1,0 +1,111 @@
+//! The command line: subcommands in the order of the story.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+use crate::context::{Context, Hint};
+
+/// Automated ICD-10 coding: train BERT-XML on your own notes, get codes with evidence.
+#[derive(Debug, Parser)]
+#[command(name = "bert-xml", version, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    context: Context,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write notes of a synthetic hospital
+    Synth(commands::synth::Options),
+    /// Turn records into a corpus: filter, split by patient, choose the label set
+    Prepare(commands::prepare::Options),
+    /// Learn a vocabulary from a corpus, or compare vocabularies
+    Vocab(commands::vocab::Options),
+    /// Pretrain an encoder by masked language model and next-sentence prediction
+    Pretrain(commands::pretrain::Options),
+    /// Fine-tune an encoder to assign the corpus's codes
+    Finetune(commands::finetune::Options),
+    /// Judge a model, or prediction files against gold records
+    Evaluate(commands::evaluate::Options),
+    /// Assign codes with evidence to notes
+    Predict(commands::predict::Options),
+    /// Write hidden states of notes
+    Encode(commands::encode::Options),
+    /// Write a trained encoder in Hugging Face's format
+    Export(commands::export::Options),
+    /// Read a Hugging Face BERT checkpoint
+    Import(commands::import::Options),
+    /// Measure training and inference
+    Bench(commands::bench::Options),
+    /// Train linear and constant baselines on a corpus
+    Baseline(commands::baseline::Options),
+    /// Run the whole story on a small synthetic hospital
+    Demo(commands::demo::Options),
+}
+
+/// Runs the command line; results go to standard output, talk and errors to standard error.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing is left to say where standard error itself is closed.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match dispatch(&cli.context, cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Interrupted>() => {
+            eprintln!("{error}");
+            ExitCode::from(130)
+        }
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref::<Hint>()) {
+                eprintln!("hint: {}", hint.hint);
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The user asked to stop; what was done is kept.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted: {0}")]
+pub struct Interrupted(
+    /// What was kept and how to go on.
+    pub String,
+);
+
+/// The reader of our output went away (`bert-xml … | head`): not an error of ours.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Synth(options) => commands::synth::run(context, &options),
+        Command::Prepare(options) => commands::prepare::run(context, &options),
+        Command::Vocab(options) => commands::vocab::run(context, &options),
+        Command::Pretrain(options) => commands::pretrain::run(context, &options),
+        Command::Finetune(options) => commands::finetune::run(context, &options),
+        Command::Evaluate(options) => commands::evaluate::run(context, &options),
+        Command::Predict(options) => commands::predict::run(context, &options),
+        Command::Encode(options) => commands::encode::run(context, &options),
+        Command::Export(options) => commands::export::run(context, &options),
+        Command::Import(options) => commands::import::run(context, &options),
+        Command::Bench(options) => commands::bench::run(context, &options),
+        Command::Baseline(options) => commands::baseline::run(context, &options),
+        Command::Demo(options) => commands::demo::run(context, &options),
+    }
+}

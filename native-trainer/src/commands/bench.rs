@@ -1,0 +1,18 @@
+//! `bert-xml bench`.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::context::Context;
+
+/// Options of `bench`.
+#[derive(Clone, Debug, Args)]
+pub struct Options {}
+
+/// Runs the step.
+///
+/// # Errors
+/// Those of the step.
+pub fn run(_context: &Context, _options: &Options) -> Result<()> {
+    anyhow::bail!("`bench` is not built yet")
+}

@@ -1,0 +1,15 @@
+//! One thin file a subcommand: its options, and the call of the room that does the work.
+
+pub mod synth;
+pub mod prepare;
+pub mod vocab;
+pub mod pretrain;
+pub mod finetune;
+pub mod evaluate;
+pub mod predict;
+pub mod encode;
+pub mod export;
+pub mod import;
+pub mod bench;
+pub mod baseline;
+pub mod demo;

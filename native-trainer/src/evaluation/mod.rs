@@ -1,0 +1,1 @@
+//! Predictions against gold: of a model on a split, or of files.

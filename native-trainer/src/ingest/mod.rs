@@ -1,0 +1,1 @@
+//! Records in, notes out: JSON Lines, CSV and Parquet.
