@@ -1,12 +1,17 @@
-//! The BERT-XML model: encoder, pretraining heads, label attention and losses.
+//! The BERT-XML model: encoder, pretraining heads, label attention and losses; their gradients with the
+//! feature `train`.
 //!
 //! Modules are plain burn structs; the backend is the device of their tensors. Masks that are true mean
 //! *keep*; [`encoder`] and [`label_attention`] invert them once, where burn wants it.
 
 pub mod bert_xml;
+#[cfg(feature = "train")]
+pub mod chunked;
 pub mod cls_head;
 pub mod config;
 pub mod encoder;
+#[cfg(feature = "train")]
+pub mod gradients;
 pub mod hf;
 pub mod label_attention;
 pub mod loss;
