@@ -64,7 +64,10 @@ impl OptimizerSettings {
             ensure!(value.is_finite() && value >= 0.0, "optimizer.{field} = {value}: must be at least 0");
         }
         for (field, value) in [("warmup", self.warmup), ("beta_1", self.beta_1), ("beta_2", self.beta_2)] {
-            ensure!((0.0..1.0).contains(&value), "optimizer.{field} = {value}: must be at least 0 and below 1");
+            ensure!(
+                (0.0..1.0).contains(&value),
+                "optimizer.{field} = {value}: must be at least 0 and below 1"
+            );
         }
         ensure!(self.epsilon > 0.0, "optimizer.epsilon = {}: must be positive", self.epsilon);
         Ok(())
@@ -107,7 +110,12 @@ impl AdamW {
     ///
     /// Gradients are clipped to `clip_norm` together. Returns the module and the norm before clipping, on the
     /// device.
-    pub fn step<M: Module>(&mut self, module: M, mut gradients: GradientMap, rate: f64) -> (M, Option<Tensor<1>>) {
+    pub fn step<M: Module>(
+        &mut self,
+        module: M,
+        mut gradients: GradientMap,
+        rate: f64,
+    ) -> (M, Option<Tensor<1>>) {
         let norm = gradients.norm();
         if let Some(norm) = norm.as_ref().filter(|_| self.settings.clip_norm > 0.0) {
             let factor = (norm.clone() + 1e-6).recip().mul_scalar(self.settings.clip_norm).clamp_max(1.0);
@@ -121,11 +129,15 @@ impl AdamW {
     /// Steps taken and all moments as `first.PATH` and `second.PATH`.
     pub fn export(&self) -> (u64, BTreeMap<String, Values>) {
         let values = |tensor: &Tensor<1>| {
-            let data: Vec<f32> = tensor.clone().cast(DType::F32).into_data().try_to_vec().expect("cast to f32");
+            let data: Vec<f32> =
+                tensor.clone().cast(DType::F32).into_data().try_to_vec().expect("cast to f32");
             Values { shape: vec![data.len()], data }
         };
         let moments = self.moments.iter().flat_map(|(path, moments)| {
-            [(format!("first.{path}"), values(&moments.first)), (format!("second.{path}"), values(&moments.second))]
+            [
+                (format!("first.{path}"), values(&moments.first)),
+                (format!("second.{path}"), values(&moments.second)),
+            ]
         });
         (self.steps, moments.collect())
     }
@@ -147,7 +159,8 @@ impl AdamW {
         for path in paths {
             let first = values.remove(&format!("first.{path}")).expect("listed above");
             let second = values.remove(&format!("second.{path}"));
-            let second = second.ok_or_else(|| anyhow::anyhow!("optimizer state: second.{path} is missing"))?;
+            let second =
+                second.ok_or_else(|| anyhow::anyhow!("optimizer state: second.{path} is missing"))?;
             ensure!(first.shape == second.shape, "optimizer state: the moments of {path} differ in shape");
             moments.insert(path, Moments { first: tensor(first), second: tensor(second) });
         }
@@ -162,7 +175,8 @@ impl AdamW {
             Some(Moments { first, second }) => (first, second),
             None => (gradient_flat.zeros_like(), gradient_flat.zeros_like()),
         };
-        let first = first.mul_scalar(settings.beta_1) + gradient_flat.clone().mul_scalar(1.0 - settings.beta_1);
+        let first =
+            first.mul_scalar(settings.beta_1) + gradient_flat.clone().mul_scalar(1.0 - settings.beta_1);
         let second =
             second.mul_scalar(settings.beta_2) + gradient_flat.square().mul_scalar(1.0 - settings.beta_2);
         let correction = |beta: f64| 1.0 - beta.powf(self.steps as f64);
@@ -252,7 +266,8 @@ mod tests {
     #[test]
     fn steps_are_the_textbooks_and_survive_export() {
         let device = Device::flex();
-        let settings = OptimizerSettings { learning_rate: 0.1, clip_norm: 0.0, ..OptimizerSettings::default() };
+        let settings =
+            OptimizerSettings { learning_rate: 0.1, clip_norm: 0.0, ..OptimizerSettings::default() };
         let mut module = linear(2.0, &device.clone().autodiff());
         let mut optimizer = AdamW::new(settings.clone());
         let gradients = [0.5f32, -0.25, 1.0, 0.125];

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use bert_xml_core::model::parameters::Values;
+use bert_xml_core::model::weights::{read_weights, write_weights};
 use serde::{Deserialize, Serialize};
 
-use super::weights::{read_values, write_values};
 use crate::files::{FolderInTheMaking, sha256, write_atomic};
 
 /// The newest checkpoints that are kept.
@@ -59,8 +59,8 @@ impl Checkpoint {
             return Ok(());
         }
         let making = FolderInTheMaking::start(&place)?;
-        write_values(&making.path().join(WEIGHTS), &self.weights)?;
-        write_values(&making.path().join(OPTIMIZER), &self.optimizer)?;
+        write_atomic(&making.path().join(WEIGHTS), &write_weights(&self.weights))?;
+        write_atomic(&making.path().join(OPTIMIZER), &write_weights(&self.optimizer))?;
         for name in [WEIGHTS, OPTIMIZER] {
             self.state.files.insert(name.to_owned(), sha256(&making.path().join(name))?);
         }
@@ -89,7 +89,10 @@ impl Checkpoint {
             match Self::load(&folder) {
                 Ok(checkpoint) => return Ok(Some(checkpoint)),
                 Err(error) => {
-                    say(&format!("checkpoint {} is not whole ({error:#}); trying the one before", folder.display()));
+                    say(&format!(
+                        "checkpoint {} is not whole ({error:#}); trying the one before",
+                        folder.display()
+                    ));
                     damaged = Some(error);
                 }
             }
@@ -104,12 +107,22 @@ impl Checkpoint {
             serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
         for (name, hash) in &state.files {
             let path = folder.join(name);
-            ensure!(sha256(&path)? == *hash, "{} is damaged: its SHA-256 is not that of {STATE}", path.display());
+            ensure!(
+                sha256(&path)? == *hash,
+                "{} is damaged: its SHA-256 is not that of {STATE}",
+                path.display()
+            );
         }
-        let weights = read_values(&folder.join(WEIGHTS))?;
-        let optimizer = read_values(&folder.join(OPTIMIZER))?;
+        let weights = read_file(&folder.join(WEIGHTS))?;
+        let optimizer = read_file(&folder.join(OPTIMIZER))?;
         Ok(Self { state, weights, optimizer })
     }
+}
+
+fn read_file(path: &Path) -> Result<BTreeMap<String, Values>> {
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let (values, _) = read_weights(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
+    Ok(values)
 }
 
 /// Checkpoint folders, oldest first; what was left half-made by a killed process is not among them.
@@ -130,7 +143,8 @@ mod tests {
 
     fn checkpoint(step: u64) -> Checkpoint {
         let values = Values { shape: vec![2], data: vec![step as f32, 0.1] };
-        let state = State { step, optimizer_steps: step, best: Some((0.1 + 0.2, 1)), tokens: 9, ..State::default() };
+        let state =
+            State { step, optimizer_steps: step, best: Some((0.1 + 0.2, 1)), tokens: 9, ..State::default() };
         let map = BTreeMap::from([("a".to_owned(), values)]);
         Checkpoint { state, weights: map.clone(), optimizer: map }
     }
@@ -159,9 +173,14 @@ mod tests {
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(&path, bytes).unwrap();
         let said = std::cell::RefCell::new(String::new());
-        let found = Checkpoint::load_newest(run.path(), |line| said.borrow_mut().push_str(line)).unwrap().unwrap();
+        let found =
+            Checkpoint::load_newest(run.path(), |line| said.borrow_mut().push_str(line)).unwrap().unwrap();
         assert_eq!(found.state.step, 5);
-        assert!(said.borrow().contains("step-00000010") && said.borrow().contains("SHA-256"), "{}", said.borrow());
+        assert!(
+            said.borrow().contains("step-00000010") && said.borrow().contains("SHA-256"),
+            "{}",
+            said.borrow()
+        );
         fs::remove_file(run.path().join("step-00000005").join(STATE)).unwrap();
         let error = Checkpoint::load_newest(run.path(), |_| {}).err().unwrap();
         assert!(format!("{error:#}").starts_with("no checkpoint of this run is whole"));

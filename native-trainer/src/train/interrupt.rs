@@ -1,7 +1,7 @@
 //! Ctrl-C: asks training to stop after the step under way; a second one ends the process.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 static INSTALL: Once = Once::new();
