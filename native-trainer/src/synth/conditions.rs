@@ -54,6 +54,11 @@ pub(super) struct Condition {
 }
 
 impl Condition {
+    /// Whether only few patients can have it.
+    pub(super) fn rare(&self) -> bool {
+        self.plausible.max_age < 75
+    }
+
     /// Whether both belong to one three-character category: a patient has at most one of them.
     pub(super) fn same_category(&self, other: &Self) -> bool {
         self.code.undotted()[..3] == other.code.undotted()[..3]
@@ -65,6 +70,7 @@ impl Condition {
 pub(super) struct Catalogue {
     pub(super) conditions: Vec<Condition>,
     anchors: Pool,
+    rare: Pool,
     all: Pool,
     acute: Pool,
     chronic: Pool,
@@ -78,6 +84,8 @@ pub(super) struct Catalogue {
 pub(super) enum From {
     /// What a patient is drawn around.
     Anchors,
+    /// Acute and of few patients: newborns, mothers, the young.
+    Rare,
     All,
     Acute,
     Chronic,
@@ -164,9 +172,11 @@ impl Catalogue {
             }
         }
         Ok(Self {
-            anchors: Pool::weighted(&conditions, |condition| {
-                if condition.plausible.max_age < 75 { RARE_PATIENTS } else { 1.0 }
-            }),
+            anchors: Pool::weighted(
+                &conditions,
+                |condition| if condition.rare() { RARE_PATIENTS } else { 1.0 },
+            ),
+            rare: Pool::of(&conditions, |condition| condition.rare() && !condition.chronic),
             all: Pool::of(&conditions, |_| true),
             acute: Pool::of(&conditions, |condition| !condition.chronic),
             chronic: Pool::of(&conditions, |condition| condition.chronic),
@@ -181,6 +191,7 @@ impl Catalogue {
     pub(super) fn draw(&self, from: From, rng: &mut ChaCha8Rng) -> Option<usize> {
         let pool = match from {
             From::Anchors => &self.anchors,
+            From::Rare => &self.rare,
             From::All => &self.all,
             From::Acute => &self.acute,
             From::Chronic => &self.chronic,

@@ -16,6 +16,9 @@ const CHRONIC_CHANCE: f64 = 0.45;
 /// Chance that a chronic condition is there at the first encounter, not found at a later one.
 const KNOWN_BEFORE: f64 = 0.7;
 
+/// Chance that a newborn's or mother's acute condition is again one of theirs.
+const AGAIN_RARE: f64 = 0.6;
+
 /// One visit or stay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Encounter {
@@ -52,6 +55,7 @@ impl Patient {
         let sex = plausible.sex.unwrap_or(if rng.random_bool(0.53) { Sex::Female } else { Sex::Male });
         let mut patient = Self { age, sex, first_day: rng.random_range(0..2000), encounters: Vec::new() };
 
+        let rare = catalogue.conditions[anchor].rare();
         let anchor_chronic = catalogue.conditions[anchor].chronic;
         let mut chronic = Vec::new();
         if anchor_chronic {
@@ -83,7 +87,8 @@ impl Patient {
             let wanted = 1 + usize::from(rng.random_bool(0.5)) + usize::from(rng.random_bool(0.25));
             while acute.len() < wanted {
                 let have: Vec<usize> = acute.iter().chain(&known).copied().collect();
-                let Some(found) = patient.draw_fitting(catalogue, From::Acute, &have, rng) else { break };
+                let from = if rare && rng.random_bool(AGAIN_RARE) { From::Rare } else { From::Acute };
+                let Some(found) = patient.draw_fitting(catalogue, from, &have, rng) else { break };
                 acute.push(found);
             }
             if acute.is_empty() && known.is_empty() {

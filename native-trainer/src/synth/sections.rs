@@ -152,7 +152,8 @@ impl NoteWriter<'_> {
                 (false, _) if at > 0 => note.push("; "),
                 _ => {}
             }
-            self.present(note, rng, "present list", condition);
+            let chronic = self.scene.catalogue.conditions[condition].chronic;
+            self.present(note, rng, if chronic { "present list" } else { "present list acute" }, condition);
         }
         note.push("\n");
     }

@@ -88,7 +88,7 @@ impl fmt::Display for Summary {
             let ten: usize = counts.iter().filter(|(_, count)| *count >= 10).count();
             write!(
                 f,
-                "; {first} in {:.1} % of notes, {last} in {least} notes; {ten} codes in 10 notes or more",
+                "; {first} in {:.1} % of notes, {last} the rarest with {least}; {ten} codes in 10 notes or more",
                 share(*most)
             )?;
         }

@@ -154,7 +154,9 @@ impl NoteText {
             }
             Slot::Sign => {
                 let signs = &scene.catalogue.conditions[told(about).0].signs;
-                self.push(signs.choose(rng).copied().unwrap_or("symptoms as described"));
+                let sign = signs.choose(rng).copied().unwrap_or("symptoms as described");
+                let opens = self.text.is_empty() || self.text.ends_with(". ");
+                self.push(&if opens { upper_first(sign) } else { sign.to_owned() });
             }
             Slot::Age if scene.age == 0 => self.push("newborn"),
             Slot::Age => {
