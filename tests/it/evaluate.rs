@@ -34,8 +34,10 @@ fn write(problem: &Problem, folder: &Path, drop: impl Fn(f64) -> bool) -> [PathB
         let mut codes: Vec<(usize, f64)> =
             row.iter().copied().enumerate().filter(|&(_, probability)| !drop(probability)).collect();
         codes.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let codes: Vec<Value> =
-            codes.iter().map(|&(label, p)| json!({"code": code(label), "probability": p, "evidence": []})).collect();
+        let codes: Vec<Value> = codes
+            .iter()
+            .map(|&(label, p)| json!({"code": code(label), "probability": p, "evidence": []}))
+            .collect();
         predictions += &format!("{}\n", json!({"note_id": format!("n{note}"), "tokens": 3, "codes": codes}));
         let codes: Vec<String> = problem.gold[note].iter().map(|&label| code(label as usize)).collect();
         gold += &format!("{}\n", json!({"note_id": format!("n{note}"), "text": "secret", "codes": codes}));

@@ -192,9 +192,7 @@ mod tests {
             message(&note(r#"{"code": "A", "probability": 0.1}, {"code": "B", "probability": 0.2}"#)),
             "line 1: note_id `a`, code 2 (`B`): 0.2: codes stand by falling probability; the one before has 0.1"
         );
-        assert!(
-            message(&note(r#"{"code": "A", "probability": NaN}"#)).starts_with("line 1: column 44: not JSON")
-        );
+        assert!(message(&note(r#"{"code": "A", "probability": NaN}"#)).contains(": not JSON"));
         assert!(message(&note(r#"{"code": "A"}"#)).contains("field `probability` is missing"));
         assert_eq!(
             message(&format!("{}\n{}", note(""), note(""))),
