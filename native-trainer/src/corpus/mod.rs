@@ -20,6 +20,7 @@ pub mod writer;
 pub mod statistics;
 pub mod statistics_page;
 pub mod prepare;
+pub mod vocabulary;
 
 pub use code_table::CodeTable;
 pub use manifest::{InputFile, Manifest, SplitCounts};
