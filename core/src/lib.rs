@@ -17,3 +17,5 @@ pub mod data;
 pub mod model;
 
 pub mod metrics;
+
+pub mod model_folder;

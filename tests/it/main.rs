@@ -1,5 +1,6 @@
 //! One integration binary; a module a subject.
 
-mod model_parity;
 mod evaluate;
+mod model_parity;
+mod synth;
 mod tokenizer_parity;

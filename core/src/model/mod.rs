@@ -13,10 +13,14 @@ pub mod encoder;
 #[cfg(feature = "train")]
 pub mod gradients;
 pub mod hf;
+pub mod hf_config;
+pub mod hf_folder;
 pub mod label_attention;
+pub mod label_init;
 pub mod loss;
 pub mod parameters;
 pub mod pretrain;
+pub mod weights;
 
 /// Score of a masked position before a softmax: far below any real score, and finite in half precision, so
 /// that a fully masked row stays free of NaN.
