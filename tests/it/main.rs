@@ -1,4 +1,5 @@
 //! One integration binary; a module a subject.
 
+mod hf_folder;
 mod model_parity;
 mod tokenizer_parity;
