@@ -12,6 +12,7 @@ pub mod files;
 pub mod progress;
 
 pub mod ingest;
+pub mod corpus;
 pub mod synth;
 pub mod baselines;
 pub mod evaluation;

@@ -17,6 +17,8 @@ pub enum Unit {
     Steps,
     /// Bytes read or written.
     Bytes,
+    /// Codes, each with a model of its own.
+    Codes,
 }
 
 impl Unit {
@@ -25,6 +27,7 @@ impl Unit {
             Self::Notes => "notes",
             Self::Steps => "steps",
             Self::Bytes => "bytes",
+            Self::Codes => "codes",
         }
     }
 }

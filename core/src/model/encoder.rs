@@ -130,10 +130,28 @@ impl Encoder {
     /// - `keep`: `[batch, seq]`, true at every token that is not padding
     /// - output: `[batch, seq, d_model]`
     pub fn forward(&self, ids: Tensor<2, Int>, segments: Tensor<2, Int>, keep: Tensor<2, Bool>) -> Tensor<3> {
+        self.forward_rest(self.forward_first(ids, segments, keep.clone(), 0), keep, 0)
+    }
+
+    /// Hidden states after the first `layers` blocks; those of the embeddings for 0. Shapes as in
+    /// [`Encoder::forward`].
+    pub fn forward_first(
+        &self,
+        ids: Tensor<2, Int>,
+        segments: Tensor<2, Int>,
+        keep: Tensor<2, Bool>,
+        layers: usize,
+    ) -> Tensor<3> {
         let masked = keep.bool_not();
-        self.layers.iter().fold(self.embeddings.forward(ids, segments), |hidden, layer| {
+        self.layers[..layers].iter().fold(self.embeddings.forward(ids, segments), |hidden, layer| {
             layer.forward(hidden, masked.clone())
         })
+    }
+
+    /// Goes on from the hidden states after the first `layers` blocks. Shapes as in [`Encoder::forward`].
+    pub fn forward_rest(&self, hidden: Tensor<3>, keep: Tensor<2, Bool>, layers: usize) -> Tensor<3> {
+        let masked = keep.bool_not();
+        self.layers[layers..].iter().fold(hidden, |hidden, layer| layer.forward(hidden, masked.clone()))
     }
 
     /// Hidden states of the embeddings and of every layer, `layers + 1` tensors of `[batch, seq, d_model]`.

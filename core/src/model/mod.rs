@@ -16,6 +16,7 @@ pub mod hf;
 pub mod hf_config;
 pub mod hf_folder;
 pub mod label_attention;
+pub mod label_init;
 pub mod loss;
 pub mod parameters;
 pub mod pretrain;

@@ -4,6 +4,7 @@ pub mod synth;
 pub mod prepare;
 pub mod vocab;
 pub mod pretrain;
+pub mod recipe;
 pub mod finetune;
 pub mod evaluate;
 pub mod predict;

@@ -1,18 +1,73 @@
 //! `bert-xml pretrain`.
 
-use anyhow::Result;
-use clap::Args;
+use std::path::PathBuf;
 
+use anyhow::Result;
+use bert_xml_core::data::Split;
+use bert_xml_core::model::hf_folder::HfBert;
+use clap::Args;
+use serde_json::json;
+
+use super::recipe::{Recipe, read_tokenizer};
 use crate::context::Context;
+use crate::corpus::Corpus;
+use crate::train::pretrain::{PretrainInput, pretrain};
+use crate::train::run::Run;
+use crate::train::settings::PretrainSettings;
+use crate::train::tokens::tokenize;
 
 /// Options of `pretrain`.
 #[derive(Clone, Debug, Args)]
-pub struct Options {}
+pub struct Options {
+    /// Corpus folder, from `prepare`
+    #[arg(long)]
+    pub corpus: PathBuf,
+    /// Vocabulary: `tokenizer.json`, or a folder with it, from `vocab`; with --start that of the checkpoint
+    #[arg(long, required_unless_present = "start")]
+    pub vocab: Option<PathBuf>,
+    /// Go on from a Hugging Face BERT folder (or what `import` wrote)
+    #[arg(long, conflicts_with = "vocab")]
+    pub start: Option<PathBuf>,
+    /// Run folder to write
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Go on from the newest checkpoint in --out
+    #[arg(long)]
+    pub resume: bool,
+    /// Encoder size: tiny, mini, small or big
+    #[arg(long)]
+    pub size: Option<String>,
+    /// Settings
+    #[command(flatten)]
+    pub recipe: Recipe,
+}
 
 /// Runs the step.
 ///
 /// # Errors
 /// Those of the step.
-pub fn run(_context: &Context, _options: &Options) -> Result<()> {
-    anyhow::bail!("`pretrain` is not built yet")
+pub fn run(context: &Context, options: &Options) -> Result<()> {
+    let extra = options.size.iter().map(|size| ("size".to_owned(), toml::Value::String(size.clone())));
+    let settings: PretrainSettings = options.recipe.load("pretrain", extra)?;
+    settings.validate()?;
+    let corpus = Corpus::open(&options.corpus)?;
+    let start = options.start.as_deref().map(HfBert::read).transpose()?;
+    let tokenizer = match (&start, &options.vocab) {
+        (Some(start), _) => start.tokenizer.clone(),
+        (None, Some(path)) => read_tokenizer(path)?,
+        (None, None) => unreachable!("clap asks for one of the two"),
+    };
+    let (device, choice) = context.device.open()?;
+    let inputs = json!({
+        "seed": context.seed, "corpus": corpus.digest(),
+        "vocabulary": super::recipe::tokenizer_digest(&tokenizer)?,
+        "start": options.start.as_ref().map(|path| path.display().to_string()),
+    });
+    let mut run = Run::start(&options.out, "pretrain", &settings, inputs, options.resume)?;
+    let train = tokenize(context, &corpus, Split::Train, &tokenizer)?;
+    let dev = tokenize(context, &corpus, Split::Dev, &tokenizer)?;
+    let input = PretrainInput { train: &train.tokens, dev: &dev.tokens, tokenizer: &tokenizer, start };
+    pretrain(context, &settings, input, &mut run, (device, choice))?;
+    eprintln!("encoder in {}", options.out.join("encoder").display());
+    Ok(())
 }

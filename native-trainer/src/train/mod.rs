@@ -1,1 +1,11 @@
-//! Pretraining and fine-tuning.
+//! Pretraining and fine-tuning: settings, run folders, checkpoints, the optimizer and the two loops.
+
+pub mod settings;
+
+pub mod adamw;
+pub mod checkpoint;
+pub mod interrupt;
+pub mod memory;
+pub mod pretrain;
+pub mod run;
+pub mod tokens;

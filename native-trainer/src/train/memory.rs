@@ -1,0 +1,57 @@
+//! `--micro-batch auto`: how many tokens fit into memory, by the model's shape.
+
+use bert_xml_core::model::EncoderConfig;
+
+use super::settings::MicroBatch;
+use crate::device::DeviceChoice;
+
+/// Bytes of activations that a training step on the CPU may hold. More does not make it faster.
+const CPU_BYTES: u64 = 2 << 30;
+/// On a graphics card: what the smallest card for this work (16 GiB) has beside weights and moments.
+const GPU_BYTES: u64 = 8 << 30;
+/// A micro-batch on the CPU stays below this, so that its matrices stay in the caches.
+const CPU_TOKENS: usize = 8192;
+
+/// Bytes of activations that the backward pass of the encoder keeps for one token of a row of `seq` tokens.
+///
+/// A block keeps about 14 vectors of `hidden_size` (input, query, key, value, context, output, two residual
+/// sums, two norms with their parts, masks of two dropouts), 4 of `intermediate_size` (before and after the
+/// GELU, and its parts) and, of attention, 5 values a head and token of the row (scores, masked scores,
+/// softmax, dropout's mask and product).
+pub fn bytes_a_token(config: &EncoderConfig, seq: usize) -> u64 {
+    let hidden = 14 * config.hidden_size + 4 * config.intermediate_size;
+    let attention = 5 * config.num_attention_heads * seq;
+    4 * (config.num_hidden_layers * (hidden + attention)) as u64
+}
+
+/// Tokens of a micro-batch, padding included.
+pub fn token_budget(choice: MicroBatch, device: DeviceChoice, config: &EncoderConfig, seq: usize) -> usize {
+    match choice {
+        MicroBatch::Tokens(tokens) => tokens,
+        MicroBatch::Auto => {
+            let cpu = device == DeviceChoice::Cpu;
+            let bytes = if cpu { CPU_BYTES } else { GPU_BYTES };
+            let fits = (bytes / bytes_a_token(config, seq).max(1)).max(1);
+            let fits = usize::try_from(fits).unwrap_or(usize::MAX);
+            if cpu { fits.min(CPU_TOKENS) } else { fits }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bert_xml_core::model::Size;
+
+    #[test]
+    fn longer_rows_and_larger_models_leave_less_room() {
+        let budget =
+            |size, seq| token_budget(MicroBatch::Auto, DeviceChoice::Cpu, &EncoderConfig::of_size(size), seq);
+        assert!(budget(Size::Big, 1024) < budget(Size::Small, 1024));
+        assert!(budget(Size::Small, 1024) < budget(Size::Small, 128));
+        // big at 1,024: 12 · (14 · 768 + 4 · 3,072 + 5 · 12 · 1,024) · 4 bytes a token.
+        assert_eq!(bytes_a_token(&EncoderConfig::of_size(Size::Big), 1024), 4_055_040);
+        let config = EncoderConfig::of_size(Size::Big);
+        assert_eq!(token_budget(MicroBatch::Tokens(64), DeviceChoice::Cpu, &config, 1024), 64);
+    }
+}

@@ -1,0 +1,322 @@
+//! Pretraining: masked language model and next-sentence prediction (paper, section 3.2).
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use bert_xml_core::data::nsp::Pair;
+use bert_xml_core::data::{
+    Purpose, TokenStore, epoch_batches, epoch_pairs, mask_tokens, micro_batches, pad_pairs, stream,
+};
+use bert_xml_core::model::gradients::GradientMap;
+use bert_xml_core::model::hf_folder::{HfBert, write_hf_folder};
+use bert_xml_core::model::loss::cross_entropy;
+use bert_xml_core::model::parameters::{export, import};
+use bert_xml_core::model::pretrain::PretrainModel;
+use bert_xml_core::model::weights::{read_weights, write_weights};
+use bert_xml_core::model::{EncoderConfig, Inputs};
+use bert_xml_core::text::Tokenizer;
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+use rand::Rng;
+use serde_json::json;
+
+use super::adamw::AdamW;
+use super::checkpoint::{Checkpoint, State};
+use super::interrupt;
+use super::memory::token_budget;
+use super::run::Run;
+use super::settings::PretrainSettings;
+use crate::cli::Interrupted;
+use crate::context::Context;
+use crate::device::DeviceChoice;
+use crate::files::{FolderInTheMaking, write_atomic};
+use crate::progress::Unit;
+
+/// Rows are padded to a multiple of this.
+pub const ROUND_TO: usize = 8;
+/// Dev pairs that the loss is measured on, at most.
+const DEV_PAIRS: usize = 4096;
+/// Seed of dev pairs and masks: the same for every run, so that losses compare.
+const DEV_SEED: u64 = 0xDEF;
+
+/// What pretraining reads.
+pub struct PretrainInput<'a> {
+    /// Training notes.
+    pub train: &'a TokenStore,
+    /// Development notes; the epoch with the lowest loss here is kept. Without any, the last one is.
+    pub dev: &'a TokenStore,
+    /// The vocabulary.
+    pub tokenizer: &'a Tokenizer,
+    /// Where to start from; a fresh encoder otherwise.
+    pub start: Option<HfBert>,
+}
+
+/// Losses, means over masked tokens and rows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Losses {
+    mlm: f64,
+    nsp: f64,
+}
+
+impl Losses {
+    fn sum(self) -> f64 {
+        self.mlm + self.nsp
+    }
+}
+
+/// Trains and leaves the best encoder with its heads under `encoder/` of the run, in Hugging Face's format.
+///
+/// # Errors
+/// Nothing to train on, a loss that is not finite, a full disk; [`Interrupted`] after Ctrl-C, with a checkpoint.
+pub fn pretrain(
+    context: &Context,
+    settings: &PretrainSettings,
+    input: PretrainInput<'_>,
+    run: &mut Run,
+    (device, choice): (Device, DeviceChoice),
+) -> Result<()> {
+    settings.validate()?;
+    let config = match &input.start {
+        Some(start) => EncoderConfig {
+            hidden_dropout_prob: settings.dropout,
+            attention_probs_dropout_prob: settings.dropout,
+            ..start.config.clone()
+        },
+        None => settings.encoder(input.tokenizer.vocab_size()),
+    };
+    ensure!(
+        settings.max_len <= config.max_position_embeddings,
+        "pretrain.max_len = {}: the encoder has {} positions",
+        settings.max_len,
+        config.max_position_embeddings
+    );
+    let pairs_in = |epoch| epoch_pairs(input.train, settings.max_len, context.seed, epoch);
+    let batches_in = |epoch: u64| pairs_in(epoch).len().div_ceil(settings.batch) as u64;
+    // The number of pairs differs from epoch to epoch.
+    let ends: Vec<u64> = (0..settings.epochs)
+        .scan(0, |end, epoch| {
+            *end += batches_in(epoch);
+            Some(*end)
+        })
+        .collect();
+    let all = ends.last().copied().unwrap_or(0);
+    ensure!(all > 0, "no note of the training split has two tokens: nothing to pretrain on");
+    let steps = if settings.max_steps > 0 { all.min(settings.max_steps) } else { all };
+
+    let train_device = device.clone().autodiff();
+    train_device.seed(stream(context.seed, Purpose::Weights, [0, 0]).next_u64());
+    let mut model = match input.start {
+        Some(start) => HfBert { config: config.clone(), ..start }.into_pretrain(&train_device)?.0,
+        None => PretrainModel::new(&config, &train_device)?,
+    };
+    let mut optimizer = AdamW::new(settings.optimizer.clone());
+    let mut state = State::default();
+    let mut progress = context.start("pretrain", Some(steps), Unit::Steps);
+    if let Some(found) = Checkpoint::load_newest(&run.checkpoints(), |line| progress.say(line))? {
+        let Checkpoint { state: found, mut weights, optimizer: moments } = found;
+        model = import(model, &mut weights).context("the checkpoint does not fit the model")?;
+        optimizer = AdamW::import(settings.optimizer.clone(), found.optimizer_steps, moments, &device)?;
+        run.rewind_metrics(found.step)?;
+        progress.start_at(found.step);
+        state = found;
+    }
+    interrupt::listen();
+    let budget = token_budget(settings.micro_batch, choice, &config, settings.max_len);
+    let trainer = Trainer { context, settings, tokenizer: input.tokenizer, device: &train_device, budget };
+
+    let clock = Instant::now();
+    let tokens_before = state.tokens;
+    for epoch in 0..settings.epochs {
+        let start = if epoch == 0 { 0 } else { ends[epoch as usize - 1] };
+        let end = ends[epoch as usize].min(steps);
+        if state.step >= end && !(state.step == start) {
+            continue;
+        }
+        if start >= steps {
+            break;
+        }
+        let pairs = pairs_in(epoch);
+        let lengths: Vec<u32> = pairs.iter().map(Pair::len).collect();
+        let batches = epoch_batches(&lengths, settings.batch, context.seed, epoch);
+        while state.step < end {
+            let batch = &batches[(state.step - start) as usize];
+            let rows = (&pairs[..], &lengths[..]);
+            let (gradients, losses, tokens) =
+                trainer.gradients(&model, input.train, rows, batch, state.step)?;
+            let rate = settings.optimizer.schedule(state.step, steps);
+            model = optimizer.step(model, gradients, rate).0;
+            state.step += 1;
+            state.tokens += tokens as u64;
+            let speed = (state.tokens - tokens_before) as f64 / clock.elapsed().as_secs_f64();
+            progress.advance(1);
+            progress.message(format!("mlm {:.3} nsp {:.3} {speed:.0} tokens/s", losses.mlm, losses.nsp));
+            run.log(json!({
+                "step": state.step, "epoch": epoch + 1, "mlm_loss": losses.mlm, "nsp_loss": losses.nsp,
+                "learning_rate": rate * settings.optimizer.learning_rate, "tokens": state.tokens,
+                "tokens_per_second": speed.round(),
+            }))?;
+            let epoch_over = state.step == end;
+            if epoch_over {
+                let dev = trainer.dev_losses(&model.valid(), input.dev, &device)?;
+                let score = dev.map_or(f64::NEG_INFINITY, Losses::sum);
+                let better = state.best.is_none_or(|(best, _)| score < best || dev.is_none());
+                if let Some(dev) = dev {
+                    progress.say(&format!(
+                        "epoch {}: dev mlm {:.3} nsp {:.3}{}",
+                        epoch + 1,
+                        dev.mlm,
+                        dev.nsp,
+                        if better { ", the best so far" } else { "" }
+                    ));
+                    run.log(json!({
+                        "step": state.step, "epoch": epoch + 1, "dev_mlm_loss": dev.mlm, "dev_nsp_loss": dev.nsp,
+                    }))?;
+                }
+                if better {
+                    state.best = Some((if dev.is_some() { score } else { 0.0 }, epoch + 1));
+                    write_atomic(&run.best_weights(), &write_weights(&export(&model)))?;
+                }
+            }
+            let stop = interrupt::asked();
+            if epoch_over || stop || state.step.is_multiple_of(settings.checkpoint_every) {
+                save(&state, &model, &optimizer, run)?;
+            }
+            if stop && state.step < steps {
+                return Err(Interrupted(format!(
+                    "step {} of {steps} is saved in {}; go on with --resume",
+                    state.step,
+                    run.folder().display()
+                ))
+                .into());
+            }
+        }
+    }
+    progress.finish();
+    finish(run, &config, input.tokenizer)
+}
+
+fn save(state: &State, model: &PretrainModel, optimizer: &AdamW, run: &Run) -> Result<()> {
+    let (optimizer_steps, moments) = optimizer.export();
+    let state = State { optimizer_steps, ..state.clone() };
+    Checkpoint { state, weights: export(model), optimizer: moments }.save(&run.checkpoints())
+}
+
+fn finish(run: &Run, config: &EncoderConfig, tokenizer: &Tokenizer) -> Result<()> {
+    let place = run.folder().join("encoder");
+    if place.exists() {
+        return Ok(());
+    }
+    let path = run.best_weights();
+    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    let (weights, _) = read_weights(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
+    let making = FolderInTheMaking::start(&place)?;
+    write_hf_folder(making.path(), config, tokenizer, &weights)?;
+    making.finish()
+}
+
+struct Trainer<'a> {
+    context: &'a Context,
+    settings: &'a PretrainSettings,
+    tokenizer: &'a Tokenizer,
+    device: &'a Device,
+    budget: usize,
+}
+
+impl Trainer<'_> {
+    /// Gradients of one step's rows, the losses and the tokens read.
+    fn gradients(
+        &self,
+        model: &PretrainModel,
+        notes: &TokenStore,
+        (pairs, lengths): (&[Pair], &[u32]),
+        batch: &[u32],
+        step: u64,
+    ) -> Result<(GradientMap, Losses, usize)> {
+        let (special, vocab) = (self.tokenizer.special(), self.tokenizer.vocab_size());
+        let micro: Vec<_> = (0u64..)
+            .zip(micro_batches(batch, lengths, self.budget))
+            .map(|(at, rows)| {
+                let rows: Vec<Pair> = rows.iter().map(|&row| pairs[row as usize]).collect();
+                let mut windows = pad_pairs(&rows, notes, &special, ROUND_TO, self.settings.max_len);
+                let mut random = stream(self.context.seed, Purpose::Masking, [step, at]);
+                let masked = mask_tokens(&mut windows, &special, vocab, &mut random);
+                (rows, windows, masked)
+            })
+            .collect();
+        let all_masked: usize = micro.iter().map(|(.., masked)| masked.targets.len()).sum();
+        let mut gradients = GradientMap::default();
+        let (mut losses, mut tokens) = (Losses::default(), 0);
+        for (at, (rows, windows, masked)) in (0u64..).zip(&micro) {
+            self.device.seed(stream(self.context.seed, Purpose::Dropout, [step, at]).next_u64());
+            let mlm_share = masked.targets.len() as f64 / all_masked as f64;
+            let nsp_share = rows.len() as f64 / batch.len() as f64;
+            let inputs = Inputs::new(windows, self.device);
+            let (mlm, nsp) =
+                pair_losses(model, inputs, rows, &masked.positions, &masked.targets, self.device);
+            let (mlm, nsp) = (mlm.mul_scalar(mlm_share), nsp.mul_scalar(nsp_share));
+            let mut grads = (mlm.clone() + nsp.clone()).backward();
+            gradients.add_all(GradientMap::take(model, "", &mut grads));
+            losses.mlm += f64::from(mlm.inner().into_scalar::<f32>());
+            losses.nsp += f64::from(nsp.inner().into_scalar::<f32>());
+            tokens += windows.tokens();
+        }
+        if !losses.sum().is_finite() {
+            bail!(
+                "step {}: the loss is not finite (mlm {}, nsp {}); the last checkpoint is good",
+                step + 1,
+                losses.mlm,
+                losses.nsp
+            );
+        }
+        Ok((gradients, losses, tokens))
+    }
+
+    /// Losses on dev pairs without dropout; none where dev has no pair.
+    fn dev_losses(
+        &self,
+        model: &PretrainModel,
+        notes: &TokenStore,
+        device: &Device,
+    ) -> Result<Option<Losses>> {
+        let mut pairs = epoch_pairs(notes, self.settings.max_len, DEV_SEED, 0);
+        pairs.truncate(DEV_PAIRS);
+        if pairs.is_empty() {
+            return Ok(None);
+        }
+        pairs.sort_by_key(Pair::len);
+        let (special, vocab) = (self.tokenizer.special(), self.tokenizer.vocab_size());
+        let order: Vec<u32> = (0..pairs.len() as u32).collect();
+        let lengths: Vec<u32> = pairs.iter().map(Pair::len).collect();
+        let (mut losses, mut targets) = (Losses::default(), 0);
+        for (at, rows) in (0u64..).zip(micro_batches(&order, &lengths, self.budget)) {
+            let rows: Vec<Pair> = rows.iter().map(|&row| pairs[row as usize]).collect();
+            let mut windows = pad_pairs(&rows, notes, &special, ROUND_TO, self.settings.max_len);
+            let masked =
+                mask_tokens(&mut windows, &special, vocab, &mut stream(DEV_SEED, Purpose::Masking, [0, at]));
+            let inputs = Inputs::new(&windows, device);
+            let (mlm, nsp) = pair_losses(model, inputs, &rows, &masked.positions, &masked.targets, device);
+            losses.mlm += f64::from(mlm.into_scalar::<f32>()) * masked.targets.len() as f64;
+            losses.nsp += f64::from(nsp.into_scalar::<f32>()) * rows.len() as f64;
+            targets += masked.targets.len();
+        }
+        Ok(Some(Losses { mlm: losses.mlm / targets as f64, nsp: losses.nsp / pairs.len() as f64 }))
+    }
+}
+
+/// Mean MLM loss over masked tokens and mean NSP loss over rows, each `[1]`.
+fn pair_losses(
+    model: &PretrainModel,
+    inputs: Inputs,
+    rows: &[Pair],
+    positions: &[u32],
+    targets: &[u32],
+    device: &Device,
+) -> (Tensor<1>, Tensor<1>) {
+    let ints = |values: Vec<i32>| Tensor::<1, Int>::from_data(values.as_slice(), device);
+    let positions = ints(positions.iter().map(|&at| at as i32).collect());
+    let (mlm, nsp) = model.forward(inputs.ids, inputs.segments, inputs.keep, positions);
+    let targets = ints(targets.iter().map(|&id| id as i32).collect());
+    // Class 0 means "B follows A", as in BERT.
+    let follows = ints(rows.iter().map(|pair| i32::from(!pair.follows)).collect());
+    (cross_entropy(mlm, targets), cross_entropy(nsp, follows))
+}

@@ -1,0 +1,208 @@
+//! A run's folder: resolved settings, provenance, metrics a line, checkpoints; and what a resume must find equal.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::context::hinted;
+use crate::files::{create_empty_folder, write_atomic};
+
+const SETTINGS: &str = "settings.toml";
+const PROVENANCE: &str = "provenance.json";
+const METRICS: &str = "metrics.jsonl";
+
+/// A run that is under way.
+pub struct Run {
+    folder: PathBuf,
+    metrics: File,
+    start: Instant,
+}
+
+impl Run {
+    /// Starts a run in an empty folder, or with `resume` goes on in one that an earlier call left.
+    ///
+    /// `inputs` names what the run is made from (hashes of corpus and tokenizer, seed): a resume with other
+    /// inputs or settings would be another run.
+    ///
+    /// # Errors
+    /// A folder that is not empty (without `resume`); settings or inputs that differ (with it), each by name.
+    pub fn start(
+        folder: &Path,
+        kind: &str,
+        settings: &impl Serialize,
+        inputs: Value,
+        resume: bool,
+    ) -> Result<Self> {
+        let settings = toml::to_string_pretty(settings).context("settings cannot be written as TOML")?;
+        if resume && folder.join(SETTINGS).is_file() {
+            check_equal(folder, &settings, &inputs)?;
+        } else {
+            create_empty_folder(folder).map_err(|error| {
+                hinted(format!("{error:#}"), "name another --out, or go on with --resume")
+            })?;
+            let provenance = json!({
+                "kind": kind, "bert_xml": env!("CARGO_PKG_VERSION"), "inputs": inputs,
+                "os": std::env::consts::OS, "arch": std::env::consts::ARCH,
+                "threads": std::thread::available_parallelism().map_or(1, usize::from),
+            });
+            write_atomic(&folder.join(PROVENANCE), serde_json::to_string_pretty(&provenance)?.as_bytes())?;
+            write_atomic(&folder.join(SETTINGS), settings.as_bytes())?;
+            fs::create_dir_all(folder.join("checkpoints"))?;
+        }
+        let path = folder.join(METRICS);
+        let metrics = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("writing {}", path.display()))?;
+        Ok(Self { folder: folder.to_owned(), metrics, start: Instant::now() })
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where its checkpoints lie.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.folder.join("checkpoints")
+    }
+
+    /// Weights of the best epoch so far.
+    pub fn best_weights(&self) -> PathBuf {
+        self.checkpoints().join("best.safetensors")
+    }
+
+    /// What the run is made from and by.
+    ///
+    /// # Errors
+    /// The file is missing or damaged.
+    pub fn provenance(&self) -> Result<Value> {
+        read_json(&self.folder.join(PROVENANCE))
+    }
+
+    /// Drops metrics of steps behind a checkpoint: they come again.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn rewind_metrics(&mut self, step: u64) -> Result<()> {
+        let path = self.folder.join(METRICS);
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let before = |line: &&str| {
+            serde_json::from_str::<Value>(line)
+                .is_ok_and(|value| value["step"].as_u64().is_none_or(|found| found <= step))
+        };
+        let kept: String = text.lines().filter(before).flat_map(|line| [line, "\n"]).collect();
+        write_atomic(&path, kept.as_bytes())?;
+        self.metrics = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("writing {}", path.display()))?;
+        Ok(())
+    }
+
+    /// Appends one line to `metrics.jsonl`; `seconds` since this call of the command started is added.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn log(&mut self, mut line: Value) -> Result<()> {
+        line["seconds"] = json!((self.start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0);
+        let path = || format!("writing {}", self.folder.join(METRICS).display());
+        writeln!(self.metrics, "{line}").with_context(path)
+    }
+}
+
+fn read_json(path: &Path) -> Result<Value> {
+    let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+}
+
+fn check_equal(folder: &Path, settings: &str, inputs: &Value) -> Result<()> {
+    let path = folder.join(SETTINGS);
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let before: toml::Table = text.parse().with_context(|| format!("{} is damaged", path.display()))?;
+    let now: toml::Table = settings.parse().context("the settings just written")?;
+    if let Some((key, before, now)) = difference(&before, &now, "") {
+        bail!(
+            "{} was started with {key} = {before}, not {now}: a resume keeps its settings",
+            folder.display()
+        );
+    }
+    let provenance = read_json(&folder.join(PROVENANCE))?;
+    let known = provenance["inputs"].as_object().cloned().unwrap_or_default();
+    for (key, value) in inputs.as_object().into_iter().flatten() {
+        let before = known.get(key).unwrap_or(&Value::Null);
+        if before != value {
+            bail!(
+                "{} was started with {key} {before}, not {value}: a resume keeps its inputs",
+                folder.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The first key that differs, with both values.
+fn difference(before: &toml::Table, now: &toml::Table, prefix: &str) -> Option<(String, String, String)> {
+    let mut keys: Vec<&String> = before.keys().chain(now.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    keys.into_iter().find_map(|key| match (before.get(key), now.get(key)) {
+        (Some(toml::Value::Table(a)), Some(toml::Value::Table(b))) => {
+            difference(a, b, &format!("{prefix}{key}."))
+        }
+        (a, b) if a == b => None,
+        (a, b) => {
+            let show = |value: Option<&toml::Value>| value.map_or("nothing".to_owned(), ToString::to_string);
+            Some((format!("{prefix}{key}"), show(a), show(b)))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::settings::PretrainSettings;
+
+    #[test]
+    fn a_resume_keeps_settings_and_inputs() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("run");
+        let settings = PretrainSettings::default();
+        let start = |settings: &PretrainSettings, seed: u64, resume| {
+            Run::start(&folder, "pretrain", settings, json!({"seed": seed}), resume).map(|_| ())
+        };
+        start(&settings, 1, false).unwrap();
+        start(&settings, 1, true).unwrap();
+        let message = |result: Result<()>| format!("{:#}", result.unwrap_err());
+        assert!(message(start(&settings, 1, false)).contains("is not empty"));
+        assert!(message(start(&settings, 2, true)).contains("was started with seed 1, not 2"));
+        let mut other = settings;
+        other.optimizer.learning_rate = 5e-5;
+        assert!(message(start(&other, 1, true)).contains("optimizer.learning_rate = 0.0001, not 0.00005"));
+    }
+
+    #[test]
+    fn metrics_behind_a_checkpoint_are_dropped() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("run");
+        let mut run = Run::start(&folder, "x", &PretrainSettings::default(), json!({}), false).unwrap();
+        for step in 1..=4 {
+            run.log(json!({"step": step})).unwrap();
+        }
+        run.rewind_metrics(2).unwrap();
+        run.log(json!({"step": 3, "again": true})).unwrap();
+        let text = fs::read_to_string(folder.join(METRICS)).unwrap();
+        let steps: Vec<u64> = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["step"].as_u64().unwrap())
+            .collect();
+        assert_eq!(steps, [1, 2, 3]);
+        assert!(text.contains("again"));
+    }
+}

@@ -1,0 +1,319 @@
+//! What a training run is told: presets and recipes in TOML, overridden by flags; kept in the run's folder.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use bert_xml_core::model::{EncoderConfig, HeadKind, Size};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::adamw::OptimizerSettings;
+use crate::context::hinted;
+
+/// Recipes that come with the command, by name.
+const RECIPES: [(&str, &str); 4] = [
+    ("paper", include_str!("../../configs/paper.toml")),
+    ("demo", include_str!("../../configs/demo.toml")),
+    ("codiesp", include_str!("../../configs/codiesp.toml")),
+    ("vaers", include_str!("../../configs/vaers.toml")),
+];
+
+/// Tokens of a micro-batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MicroBatch {
+    /// As many as the device's memory allows by the model's shape (see `memory.rs`).
+    #[default]
+    Auto,
+    /// This many, padding included; a single longer row still goes.
+    Tokens(usize),
+}
+
+impl std::str::FromStr for MicroBatch {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word.parse() {
+            _ if word == "auto" => Ok(Self::Auto),
+            Ok(tokens) if tokens > 0 => Ok(Self::Tokens(tokens)),
+            _ => Err(format!("`{word}`: must be auto or a number of tokens")),
+        }
+    }
+}
+
+/// Settings of `bert-xml pretrain`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PretrainSettings {
+    /// Encoder size. Paper: small and big.
+    pub size: Size,
+    /// Positions of the encoder. Paper: 1,024.
+    pub max_positions: usize,
+    /// Dropout of hidden states and attention weights. Paper: .1.
+    pub dropout: f64,
+    /// Longest row in tokens, special ones included. Paper: 512 and 1,024.
+    pub max_len: usize,
+    /// Passes over the training split. Paper: 2.
+    pub epochs: u64,
+    /// Rows of a step. Paper: 32.
+    pub batch: usize,
+    /// Tokens of a micro-batch.
+    pub micro_batch: MicroBatch,
+    /// Steps after which to stop, whatever `epochs` says; 0 for none. The schedule ends there too.
+    pub max_steps: u64,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Optimizer and schedule.
+    pub optimizer: OptimizerSettings,
+}
+
+impl Default for PretrainSettings {
+    fn default() -> Self {
+        Self {
+            size: Size::Small,
+            max_positions: 1024,
+            dropout: 0.1,
+            max_len: 1024,
+            epochs: 2,
+            batch: 32,
+            micro_batch: MicroBatch::Auto,
+            max_steps: 0,
+            checkpoint_every: 500,
+            optimizer: OptimizerSettings { learning_rate: 1e-4, ..OptimizerSettings::default() },
+        }
+    }
+}
+
+impl PretrainSettings {
+    /// The encoder's shape for a vocabulary.
+    pub fn encoder(&self, vocab_size: usize) -> EncoderConfig {
+        EncoderConfig {
+            vocab_size,
+            max_position_embeddings: self.max_positions,
+            hidden_dropout_prob: self.dropout,
+            attention_probs_dropout_prob: self.dropout,
+            ..EncoderConfig::of_size(self.size)
+        }
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// The first field that is out of range, with its value and the rule.
+    pub fn validate(&self) -> Result<()> {
+        self.optimizer.validate()?;
+        positive("pretrain.batch", self.batch as u64)?;
+        positive("pretrain.epochs", self.epochs)?;
+        positive("pretrain.checkpoint_every", self.checkpoint_every)?;
+        ensure!(
+            (5..=self.max_positions).contains(&self.max_len),
+            "pretrain.max_len = {}: must be at least 5 and at most max_positions ({})",
+            self.max_len,
+            self.max_positions
+        );
+        self.encoder(8).validate().map_err(|error| anyhow!("pretrain: {error}"))
+    }
+}
+
+/// How label embeddings start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LabelInit {
+    /// Mean encoder output over the word pieces of the official description (paper, section 3.4).
+    #[default]
+    Semantic,
+    /// Drawn at random.
+    Random,
+}
+
+/// Settings of `bert-xml finetune`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FinetuneSettings {
+    /// Classification head. Paper: both.
+    pub head: HeadKind,
+    /// How label embeddings start (XML head).
+    pub label_init: LabelInit,
+    /// Width of `W_b`; 0 for that of the hidden states. The paper does not give it.
+    pub head_hidden: usize,
+    /// Labels worked on at a time (XML head): bounds memory, changes nothing else.
+    pub label_chunk: usize,
+    /// Longest window in tokens, special ones included. Paper: 512 and 1,024.
+    pub max_len: usize,
+    /// Content tokens between the starts of two windows; 0 for `max_len - 2` (no overlap). The paper does not
+    /// give it.
+    pub stride: usize,
+    /// Dropout of hidden states and attention weights. Paper: .1.
+    pub dropout: f64,
+    /// First encoder layers that stay as they are, embeddings included; 0 trains everything.
+    pub freeze: usize,
+    /// Passes over the training split. Paper: 3.
+    pub epochs: u64,
+    /// Windows of a step. Paper: 32.
+    pub batch: usize,
+    /// Tokens of a micro-batch.
+    pub micro_batch: MicroBatch,
+    /// Steps after which to stop, whatever `epochs` says; 0 for none. The schedule ends there too.
+    pub max_steps: u64,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Shape of an encoder that starts at random (`--encoder none`).
+    pub size: Size,
+    /// Optimizer and schedule.
+    pub optimizer: OptimizerSettings,
+}
+
+impl Default for FinetuneSettings {
+    fn default() -> Self {
+        Self {
+            head: HeadKind::Xml,
+            label_init: LabelInit::Semantic,
+            head_hidden: 0,
+            label_chunk: 256,
+            max_len: 1024,
+            stride: 0,
+            dropout: 0.1,
+            freeze: 0,
+            epochs: 3,
+            batch: 32,
+            micro_batch: MicroBatch::Auto,
+            max_steps: 0,
+            checkpoint_every: 500,
+            size: Size::Small,
+            optimizer: OptimizerSettings::default(),
+        }
+    }
+}
+
+impl FinetuneSettings {
+    /// Content tokens between window starts.
+    pub fn stride(&self) -> usize {
+        if self.stride == 0 { self.max_len - 2 } else { self.stride }
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// The first field that is out of range, with its value and the rule.
+    pub fn validate(&self) -> Result<()> {
+        self.optimizer.validate()?;
+        positive("finetune.batch", self.batch as u64)?;
+        positive("finetune.epochs", self.epochs)?;
+        positive("finetune.checkpoint_every", self.checkpoint_every)?;
+        positive("finetune.label_chunk", self.label_chunk as u64)?;
+        ensure!(self.max_len >= 3, "finetune.max_len = {}: must be at least 3", self.max_len);
+        ensure!(
+            self.stride <= self.max_len - 2,
+            "finetune.stride = {}: must be at most max_len - 2, or tokens would be skipped",
+            self.stride
+        );
+        ensure!(
+            (0.0..1.0).contains(&self.dropout),
+            "finetune.dropout = {}: must be at least 0 and below 1",
+            self.dropout
+        );
+        Ok(())
+    }
+}
+
+fn positive(field: &str, value: u64) -> Result<()> {
+    ensure!(value > 0, "{field} = {value}: must be at least 1");
+    Ok(())
+}
+
+/// One section of a recipe (`pretrain` or `finetune`), with `key=value` overrides laid over it.
+///
+/// `recipe` is the name of a recipe that comes with the command, or a TOML file.
+///
+/// # Errors
+/// An unknown recipe, field or value; each named.
+pub fn load<T: DeserializeOwned>(
+    recipe: &str,
+    section: &str,
+    overrides: &[(String, toml::Value)],
+) -> Result<T> {
+    let own;
+    let text = match RECIPES.iter().find(|(name, _)| *name == recipe) {
+        Some((_, text)) => *text,
+        None => {
+            let path = Path::new(recipe);
+            if !path.is_file() {
+                let names: Vec<&str> = RECIPES.iter().map(|(name, _)| *name).collect();
+                return Err(hinted(
+                    format!("recipe `{recipe}` is neither a file nor one of {}", names.join(", ")),
+                    "a recipe file is TOML with the tables [pretrain] and [finetune]",
+                ));
+            }
+            own = std::fs::read_to_string(path).with_context(|| format!("reading {recipe}"))?;
+            &own
+        }
+    };
+    let mut table: toml::Table = text.parse().with_context(|| format!("recipe {recipe}"))?;
+    let known = ["pretrain", "finetune", "vocab", "prepare"];
+    if let Some(other) = table.keys().find(|key| !known.contains(&key.as_str())) {
+        return Err(anyhow!("recipe {recipe}: unknown table [{other}]; known are {}", known.join(", ")));
+    }
+    let mut section_table = match table.remove(section) {
+        Some(toml::Value::Table(table)) => table,
+        Some(_) => return Err(anyhow!("recipe {recipe}: {section} must be a table")),
+        None => toml::Table::new(),
+    };
+    for (key, value) in overrides {
+        let (path, last) =
+            key.rsplit_once('.').map_or((None, key.as_str()), |(path, last)| (Some(path), last));
+        let mut place = &mut section_table;
+        for part in path.into_iter().flat_map(|path| path.split('.')) {
+            let next = place.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            place = next.as_table_mut().ok_or_else(|| anyhow!("{section}.{key}: {part} is not a table"))?;
+        }
+        place.insert(last.to_owned(), value.clone());
+    }
+    toml::Value::Table(section_table)
+        .try_into()
+        .map_err(|error: toml::de::Error| anyhow!("recipe {recipe}, [{section}]: {}", error.message()))
+}
+
+/// Reads `key=value` of `--set`; the value is TOML, or a bare word.
+///
+/// # Errors
+/// No `=` in it.
+pub fn parse_override(word: &str) -> Result<(String, toml::Value), String> {
+    let (key, value) = word.split_once('=').ok_or_else(|| format!("`{word}`: must be key=value"))?;
+    let parsed = format!("v = {value}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("v"));
+    Ok((key.trim().to_owned(), parsed.unwrap_or_else(|| toml::Value::String(value.trim().to_owned()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recipe_is_valid_and_the_paper_is_the_paper() {
+        for (name, _) in RECIPES {
+            load::<PretrainSettings>(name, "pretrain", &[]).unwrap().validate().unwrap();
+            load::<FinetuneSettings>(name, "finetune", &[]).unwrap().validate().unwrap();
+        }
+        let paper: FinetuneSettings = load("paper", "finetune", &[]).unwrap();
+        assert_eq!(paper, FinetuneSettings::default());
+        assert_eq!((paper.optimizer.learning_rate, paper.optimizer.warmup), (2e-5, 0.1));
+        assert_eq!(load::<PretrainSettings>("paper", "pretrain", &[]).unwrap(), PretrainSettings::default());
+    }
+
+    #[test]
+    fn overrides_are_laid_over_and_checked() {
+        let overrides = ["optimizer.learning_rate=3e-4", "size=tiny", "micro_batch={tokens = 512}"]
+            .map(|word| parse_override(word).unwrap());
+        let settings: PretrainSettings = load("paper", "pretrain", &overrides).unwrap();
+        assert_eq!((settings.optimizer.learning_rate, settings.size), (3e-4, Size::Tiny));
+        assert_eq!(settings.micro_batch, MicroBatch::Tokens(512));
+        let error = load::<PretrainSettings>("paper", "pretrain", &[parse_override("epoch=3").unwrap()]);
+        assert!(error.unwrap_err().to_string().contains("unknown field `epoch`"));
+        assert!(parse_override("epochs").is_err());
+        let error = load::<PretrainSettings>("papre", "pretrain", &[]).unwrap_err();
+        assert!(error.to_string().starts_with("recipe `papre` is neither a file nor one of paper"));
+        let bad = FinetuneSettings { stride: 2000, ..FinetuneSettings::default() };
+        assert!(
+            bad.validate().unwrap_err().to_string().starts_with("finetune.stride = 2000: must be at most")
+        );
+    }
+}
