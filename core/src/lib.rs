@@ -19,3 +19,5 @@ pub mod model;
 pub mod metrics;
 
 pub mod model_folder;
+
+pub mod infer;

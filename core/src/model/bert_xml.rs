@@ -136,6 +136,19 @@ impl BertXml {
         self.encoder.forward(inputs.ids.clone(), inputs.segments.clone(), inputs.keep.clone())
     }
 
+    /// Number of codes.
+    pub fn labels(&self) -> usize {
+        match &self.head {
+            Head::Xml(head) => head.labels.dims()[0],
+            Head::Cls(head) => head.classifier.weight.dims()[1],
+        }
+    }
+
+    /// Where its parameters lie.
+    pub fn device(&self) -> Device {
+        self.encoder.embeddings.word.weight.val().device()
+    }
+
     /// Logits of all codes, `[batch, labels]`; the XML head works on `chunk` labels at a time.
     pub fn forward(&self, inputs: &Inputs, chunk: usize) -> Tensor<2> {
         self.head.forward(self.encode(inputs), inputs.real.clone(), chunk)

@@ -136,7 +136,7 @@ impl ModelFolder {
         parameters.into_keys().next().map_or(Ok(model), |path| Err(ModelFolderError::Surplus(path)))
     }
 
-    fn validate(&self) -> Result<(), ModelFolderError> {
+    pub(crate) fn validate(&self) -> Result<(), ModelFolderError> {
         self.manifest.validate()?;
         let (found, wanted) = (self.labels.len(), self.manifest.model.labels);
         if found != wanted {
