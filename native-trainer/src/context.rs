@@ -11,7 +11,13 @@ use crate::progress::{Progress, Unit};
 #[derive(Clone, Debug, Args)]
 pub struct Context {
     /// Where tensors live: auto, cpu, wgpu[:INDEX] or cuda[:INDEX]
-    #[arg(long, global = true, default_value = "auto", env = "BERT_XML_DEVICE", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "auto",
+        env = "BERT_XML_DEVICE",
+        help_heading = "Global options"
+    )]
     pub device: DeviceChoice,
     /// Seed of every random stream
     #[arg(long, global = true, default_value_t = 1, help_heading = "Global options")]

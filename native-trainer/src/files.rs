@@ -139,7 +139,10 @@ mod tests {
         assert!(format!("{:#}", failed.unwrap_err()).ends_with("no space left"));
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert_eq!(sha256(&path).unwrap(), "cba06b5736faf67e54b07b561eae94395e774c517a7d910a54369e1263ccfbd4");
+        assert_eq!(
+            sha256(&path).unwrap(),
+            "cba06b5736faf67e54b07b561eae94395e774c517a7d910a54369e1263ccfbd4"
+        );
     }
 
     #[test]

@@ -96,7 +96,9 @@ impl Progress {
         match &self.display {
             Display::Silent => {}
             Display::Bar(bar) => bar.suspend(|| eprintln!("{line}")),
-            Display::Json { .. } => eprintln!("{}", json!({"event": "note", "step": self.step, "text": line})),
+            Display::Json { .. } => {
+                eprintln!("{}", json!({"event": "note", "step": self.step, "text": line}))
+            }
         }
     }
 

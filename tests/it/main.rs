@@ -1,4 +1,5 @@
 //! One integration binary; a module a subject.
 
+mod model_parity;
 mod synth;
 mod tokenizer_parity;

@@ -76,7 +76,8 @@ impl Inputs {
             let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
             Tensor::<2, Int>::from_data(TensorData::new(values, shape), device)
         };
-        let bool = |values: &[bool]| Tensor::<2, Bool>::from_data(TensorData::new(values.to_vec(), shape), device);
+        let bool =
+            |values: &[bool]| Tensor::<2, Bool>::from_data(TensorData::new(values.to_vec(), shape), device);
         Self {
             ids: int(&batch.ids),
             segments: int(&batch.segments),

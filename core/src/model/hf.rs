@@ -45,6 +45,21 @@ pub fn export_names(ours: &BTreeMap<String, Values>) -> BTreeMap<String, Values>
     checkpoint
 }
 
+/// Hugging Face's name of a path of ours, without `bert.`, for messages; the path itself where BERT has no such
+/// parameter.
+pub(super) fn their_name_of(path: &str) -> String {
+    let name = their_name(path).map_or_else(|| path.to_owned(), |(name, _)| name);
+    name.strip_prefix("bert.").unwrap_or(&name).to_owned()
+}
+
+/// The shape there of a parameter of ours.
+pub(super) fn their_shape(path: &str, mut shape: Vec<usize>) -> Vec<usize> {
+    if their_name(path).is_some_and(|(_, axes)| axes == Axes::Swapped) {
+        shape.reverse();
+    }
+    shape
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Axes {
     Kept,

@@ -1,17 +1,25 @@
-//! The BERT-XML model: encoder, pretraining heads, label attention and losses.
+//! The BERT-XML model: encoder, pretraining heads, label attention and losses; their gradients with the
+//! feature `train`.
 //!
 //! Modules are plain burn structs; the backend is the device of their tensors. Masks that are true mean
 //! *keep*; [`encoder`] and [`label_attention`] invert them once, where burn wants it.
 
 pub mod bert_xml;
+#[cfg(feature = "train")]
+pub mod chunked;
 pub mod cls_head;
 pub mod config;
 pub mod encoder;
+#[cfg(feature = "train")]
+pub mod gradients;
 pub mod hf;
+pub mod hf_config;
+pub mod hf_folder;
 pub mod label_attention;
 pub mod loss;
 pub mod parameters;
 pub mod pretrain;
+pub mod weights;
 
 /// Score of a masked position before a softmax: far below any real score, and finite in half precision, so
 /// that a fully masked row stays free of NaN.

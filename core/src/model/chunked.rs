@@ -1,0 +1,105 @@
+//! Forward and backward of a head, chunk by chunk over the labels, so that 75,000 codes need no more memory
+//! than a chunk of them.
+//!
+//! Chunks in a forward pass free nothing under autodiff: the graph of every chunk lives until the backward
+//! pass. So each chunk is a graph of its own over detached hidden states H; its backward pass gives the
+//! gradients of the head and a share of dL/dH. The encoder's backward pass comes once, at the end, from the
+//! scalar Σ H · dL/dH with dL/dH held constant ([`HeadPass::encoder_objective`]), whose gradient at H is dL/dH.
+
+use burn::tensor::{Bool, Tensor};
+
+use super::bert_xml::Head;
+use super::gradients::GradientMap;
+use super::label_attention::LabelAttention;
+use super::loss::binary_cross_entropy;
+
+/// What a head's pass over one micro-batch gives. No tensor carries a graph.
+#[derive(Clone, Debug)]
+pub struct HeadPass {
+    /// The loss times its weight, `[1]`.
+    pub loss: Tensor<1>,
+    /// dL/dH, `[batch, seq, d_model]`; none unless asked for.
+    pub hidden: Option<Tensor<3>>,
+    /// Gradients of the head's own parameters, under `head.`.
+    pub parameters: GradientMap,
+}
+
+impl HeadPass {
+    /// The scalar whose backward pass carries dL/dH into the encoder, `[1]`; `hidden` is the encoder's output
+    /// with its graph.
+    pub fn encoder_objective(&self, hidden: Tensor<3>) -> Option<Tensor<1>> {
+        self.hidden.clone().map(|gradient| (hidden * Tensor::from_inner(gradient)).sum())
+    }
+}
+
+/// Mean binary cross-entropy over batch and labels times `weight`, and its gradients.
+///
+/// # Shapes
+/// - `hidden`: `[batch, seq, d_model]`, on an autodiff device; its own graph is left alone
+/// - `real`: `[batch, seq]`, true at word pieces of the note
+/// - `targets`: `[batch, labels]`, 0 or 1
+pub fn loss_and_gradients(
+    head: &Head,
+    hidden: Tensor<3>,
+    real: Tensor<2, Bool>,
+    targets: Tensor<2>,
+    chunk: usize,
+    weight: f64,
+    with_hidden: bool,
+) -> HeadPass {
+    assert!(chunk > 0, "a chunk needs at least one label");
+    let hidden = hidden.inner();
+    let leaf = |hidden: &Tensor<3>| {
+        let leaf = Tensor::<3>::from_inner(hidden.clone());
+        if with_hidden { leaf.require_grad() } else { leaf }
+    };
+    match head {
+        Head::Cls(cls) => {
+            let hidden = leaf(&hidden);
+            let loss = binary_cross_entropy(cls.forward(hidden.clone()), targets).mul_scalar(weight);
+            let mut gradients = loss.backward();
+            HeadPass {
+                hidden: hidden.grad_remove(&mut gradients),
+                parameters: GradientMap::take(head, "head.", &mut gradients),
+                loss: loss.inner(),
+            }
+        }
+        Head::Xml(xml) => label_chunks(xml, head, || leaf(&hidden), real, targets, chunk, weight),
+    }
+}
+
+fn label_chunks(
+    xml: &LabelAttention,
+    head: &Head,
+    leaf: impl Fn() -> Tensor<3>,
+    real: Tensor<2, Bool>,
+    targets: Tensor<2>,
+    chunk: usize,
+    weight: f64,
+) -> HeadPass {
+    let embeddings = xml.labels.val().inner();
+    let [labels, _] = embeddings.dims();
+    let mut label_gradients = Vec::new();
+    let (mut loss_sum, mut hidden_sum): (Option<Tensor<1>>, Option<Tensor<3>>) = (None, None);
+    let mut parameters = GradientMap::default();
+    for start in (0..labels).step_by(chunk) {
+        let count = chunk.min(labels - start);
+        let hidden = leaf();
+        let part = Tensor::<2>::from_inner(embeddings.clone().narrow(0, start, count)).require_grad();
+        let logits = xml.attend(hidden.clone(), real.clone(), part.clone()).logits;
+        // The chunk's share of the mean over all labels.
+        let share = weight * count as f64 / labels as f64;
+        let loss = binary_cross_entropy(logits, targets.clone().narrow(1, start, count)).mul_scalar(share);
+        let mut gradients = loss.backward();
+        label_gradients.push(part.grad_remove(&mut gradients).expect("logits depend on their labels"));
+        if let Some(gradient) = hidden.grad_remove(&mut gradients) {
+            hidden_sum = Some(hidden_sum.map_or(gradient.clone(), |sum| sum + gradient));
+        }
+        parameters.add_all(GradientMap::take(head, "head.", &mut gradients));
+        let loss = loss.inner();
+        loss_sum = Some(loss_sum.map_or(loss.clone(), |sum| sum + loss));
+    }
+    parameters.add("head.Xml.labels".to_owned(), Tensor::cat(label_gradients, 0));
+    let loss = loss_sum.expect("a head has at least one label");
+    HeadPass { loss, hidden: hidden_sum, parameters }
+}

@@ -1,0 +1,22 @@
+//! The corpus: the folder that `prepare` writes and every later step reads.
+//!
+//! | file | what |
+//! |---|---|
+//! | `corpus.json` | format and version, settings, inputs, counts, size and SHA-256 of every other file |
+//! | `labels.tsv` | the label set, by falling training count, then by code |
+//! | `label_counts.tsv` | notes of each split that carry a label, in the order of `labels.tsv` |
+//! | `train.jsonl.zst`, `dev.jsonl.zst`, `test.jsonl.zst` | one [`Note`](bert_xml_core::text::Note) a line with all of its codes; `labels.tsv` selects |
+//! | `dropped.tsv` | every record that is in no split, and why |
+//! | `unknown_codes.tsv` | codes that the code table does not list |
+//! | `statistics.json`, `statistics.md` | what the notes and codes are like |
+//!
+//! Patients are in one split only. [`Corpus`] reads, [`CorpusWriter`] writes.
+
+pub mod builtin;
+pub mod manifest;
+pub mod reader;
+pub mod writer;
+
+pub use manifest::{InputFile, Manifest, SplitCounts};
+pub use reader::Corpus;
+pub use writer::{Contents, CorpusWriter, LabelCount};
