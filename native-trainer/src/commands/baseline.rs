@@ -30,7 +30,7 @@ pub struct Options {
     /// Folder for metrics.json, metrics.md, predictions.jsonl and baseline.json
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Split to judge
+    /// Split to judge: test or dev
     #[arg(long, default_value = "test")]
     pub split: Split,
     /// Assign codes of at least this probability; default: tuned on dev
@@ -71,6 +71,10 @@ pub enum BaselineKind {
 /// A damaged corpus, settings out of range, a full output folder.
 pub fn run(context: &Context, options: &Options) -> Result<()> {
     ensure!(options.c > 0.0 && options.c.is_finite(), "--c {}: it must be above 0", options.c);
+    ensure!(
+        options.split != Split::Train,
+        "--split train: a baseline is judged on notes it has not seen, dev or test"
+    );
     ensure!(options.min_df >= 1, "--min-df 0: it must be at least 1");
     if let Some(threshold) = options.threshold {
         ensure!((0.0..=1.0).contains(&threshold), "--threshold {threshold}: it must be between 0 and 1");
