@@ -12,6 +12,7 @@ use crate::context::{Context, hinted};
 use crate::evaluation::Judgement;
 use crate::evaluation::files::Files;
 use crate::files::write_atomic;
+use crate::ingest::Columns;
 
 /// Options of `evaluate`.
 #[derive(Clone, Debug, Args)]
@@ -28,6 +29,9 @@ pub struct Options {
     /// Field of the gold records that has the codes
     #[arg(long, value_name = "FIELD", default_value = "codes", help_heading = "Judge files")]
     pub codes_field: String,
+    /// What separates codes that stand in one string [default: `;` or `|`]
+    #[arg(long, value_name = "TEXT", help_heading = "Judge files")]
+    pub codes_separator: Option<String>,
     /// Label set whose codes are judged, others counted; default: every code that either file names
     #[arg(long, value_name = "FILE", help_heading = "Judge files")]
     pub labels: Option<PathBuf>,
@@ -114,8 +118,12 @@ pub fn run(_context: &Context, options: &Options) -> Result<()> {
         labels: options.labels.clone(),
         codiesp: options.codiesp.map(Rules::from),
         task_codes: options.task_codes.clone(),
-        note_id_field: options.note_id_field.clone(),
-        codes_field: options.codes_field.clone(),
+        columns: Columns {
+            note_id_field: Some(options.note_id_field.clone()),
+            codes_field: Some(options.codes_field.clone()),
+            codes_separator: options.codes_separator.clone(),
+            ..Columns::default()
+        },
     };
     let judged = files.judge()?;
     if let Some(path) = &options.per_code {

@@ -6,19 +6,16 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
-use bert_xml_core::codes::IcdTable;
 use clap::Args;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rayon::prelude::*;
 
 use crate::context::{Context, hinted};
+use crate::corpus::builtin;
 use crate::files::write_atomic_with;
 use crate::progress::{Progress, Unit};
 use crate::synth::{Hospital, Length, Summary, SynthError, SynthNote, SynthSettings};
-
-/// The release that codes are chosen from.
-const TABLE: &[u8] = include_bytes!("../../../core/data/icd10cm-2026-04.tsv.gz");
 
 /// Patients that are written side by side.
 const PATIENTS_AT_ONCE: u64 = 512;
@@ -73,7 +70,7 @@ impl Options {
 /// # Errors
 /// A setting outside its range, more codes than there are, or what the disk says.
 pub fn run(context: &Context, options: &Options) -> Result<()> {
-    let table = IcdTable::from_bytes(TABLE).context("the built-in table")?;
+    let table = builtin::icd10cm()?;
     let hospital = Hospital::new(&table, options.settings(), context.seed).map_err(|error| match error {
         SynthError::Codes { available, .. } => {
             hinted(error.to_string(), format!("choose --codes from 10 to {available}"))

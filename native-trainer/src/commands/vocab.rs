@@ -1,18 +1,173 @@
-//! `bert-xml vocab`.
+//! `bert-xml vocab`: learn a vocabulary from a corpus's training notes, or compare vocabularies.
 
-use anyhow::Result;
-use clap::Args;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use crate::context::Context;
+use anyhow::{Context as _, Result};
+use bert_xml_core::data::Split;
+use bert_xml_core::text::{Tokenizer, VocabConfig, VocabMethod};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use crate::context::{Context, hinted};
+use crate::corpus::Corpus;
+use crate::corpus::vocabulary::{Fit, compare, learn, open_vocabulary, table};
+use crate::files::{FolderInTheMaking, write_atomic};
+use crate::ingest::{Columns, RecordError, Records};
+
+/// How tokens are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Method {
+    /// The most frequent whole words; others are spelled with characters (the paper)
+    #[default]
+    Words,
+    /// Pieces joined by frequency
+    Wordpiece,
+}
 
 /// Options of `vocab`.
 #[derive(Clone, Debug, Args)]
-pub struct Options {}
+#[command(group(clap::ArgGroup::new("source").required(true).args(["corpus", "input"])))]
+#[command(group(clap::ArgGroup::new("task").required(true).multiple(true).args(["out", "compare", "tokenizer"])))]
+pub struct Options {
+    /// The corpus whose notes are read
+    #[arg(long, value_name = "DIR")]
+    pub corpus: Option<PathBuf>,
+    /// Record files to compare on, instead of a corpus
+    #[arg(long, num_args = 1.., value_name = "FILE", conflicts_with = "out")]
+    pub input: Vec<PathBuf>,
+    /// The fields of the records.
+    #[command(flatten)]
+    pub columns: Columns,
+    /// Learn a vocabulary from the training split: a folder to write, or a file tokenizer.json alone
+    #[arg(long, value_name = "DIR|FILE", requires = "corpus")]
+    pub out: Option<PathBuf>,
+    /// How tokens are chosen
+    #[arg(long, value_enum, default_value_t = Method::Words, help_heading = "Learning")]
+    pub method: Method,
+    /// Most tokens, special ones and characters included (the paper: 20000)
+    #[arg(long, default_value_t = 20_000, value_name = "N", help_heading = "Learning")]
+    pub size: usize,
+    /// Keep capitals and accents (also for a vocab.txt that is compared)
+    #[arg(long, help_heading = "Learning")]
+    pub cased: bool,
+    /// Leave out words that occur less often
+    #[arg(long, default_value_t = 1, value_name = "N", help_heading = "Learning")]
+    pub min_count: u64,
+    /// Vocabularies to compare, vocab.txt or tokenizer.json: words a note that are not one token
+    #[arg(long, num_args = 1.., value_name = "FILE", help_heading = "Comparing")]
+    pub compare: Vec<PathBuf>,
+    /// One more vocabulary to compare: ours
+    #[arg(long, value_name = "FILE", help_heading = "Comparing")]
+    pub tokenizer: Option<PathBuf>,
+    /// The split to compare on (of records: where --split-field says so)
+    #[arg(long, default_value = "train", value_name = "SPLIT", help_heading = "Comparing")]
+    pub split: Split,
+    /// Write the result as JSON to a file, or instead of the table to standard output (-)
+    #[arg(long, value_name = "FILE|-")]
+    pub json: Option<PathBuf>,
+}
 
 /// Runs the step.
 ///
 /// # Errors
-/// Those of the step.
-pub fn run(_context: &Context, _options: &Options) -> Result<()> {
-    anyhow::bail!("`vocab` is not built yet")
+/// A corpus, record file or vocabulary that cannot be read; settings that cannot be met; the disk.
+pub fn run(context: &Context, options: &Options) -> Result<()> {
+    let corpus = options.corpus.as_deref().map(Corpus::open).transpose()?;
+    let mut vocabularies = Vec::new();
+    for path in options.compare.iter().chain(&options.tokenizer) {
+        vocabularies.push((path.display().to_string(), open_vocabulary(path, options.cased)?));
+    }
+    if let (Some(corpus), Some(out)) = (&corpus, &options.out) {
+        vocabularies.push(("own".into(), learn_and_write(context, corpus, out, options)?));
+    }
+    let tokenizers: Vec<&Tokenizer> = vocabularies.iter().map(|(_, tokenizer)| tokenizer).collect();
+    let counts = match &corpus {
+        Some(corpus) => {
+            let texts = corpus.notes(options.split)?.map(|note| Ok(note?.text));
+            compare(context, texts, Some(corpus.count(options.split)), &tokenizers)?
+        }
+        None => compare(context, record_texts(options)?, None, &tokenizers)?,
+    };
+    let rows = vocabularies.iter().zip(counts);
+    let fits: Vec<Fit> =
+        rows.map(|((name, tokenizer), counts)| Fit::new(name.clone(), tokenizer, counts)).collect();
+    show(options, &fits)
+}
+
+/// Texts of the record files; empty ones count as notes without words.
+fn record_texts(options: &Options) -> Result<impl Iterator<Item = Result<String>>> {
+    let records = Records::open(&options.input, &options.columns).map_err(RecordError::hinted)?;
+    let (by_split, split) = (options.columns.split_field.is_some(), options.split);
+    Ok(records.filter_map(move |record| match record {
+        Ok(record) => {
+            let wanted =
+                !by_split || record.split.as_deref().and_then(|word| word.parse().ok()) == Some(split);
+            wanted.then_some(Ok(record.note.text))
+        }
+        Err(error) => Some(Err(error.hinted())),
+    }))
+}
+
+fn learn_and_write(context: &Context, corpus: &Corpus, out: &Path, options: &Options) -> Result<Tokenizer> {
+    let method = match options.method {
+        Method::Words => VocabMethod::Words,
+        Method::Wordpiece => VocabMethod::WordPiece,
+    };
+    let config =
+        VocabConfig { method, size: options.size, lowercase: !options.cased, min_count: options.min_count };
+    let texts = corpus.notes(Split::Train)?.map(|note| Ok(note?.text));
+    let to_file = out.extension().is_some_and(|extension| extension == "json");
+    // A place that cannot be written is known before the counting.
+    let folder = if to_file { None } else { Some(FolderInTheMaking::start(out)?) };
+    let (tokenizer, counter) = learn(context, texts, Some(corpus.count(Split::Train)), &config)
+        .map_err(|error| hint_at(error, corpus))?;
+    let json = tokenizer.to_json()?;
+    let Some(folder) = folder else {
+        write_atomic(out, json.as_bytes())?;
+        return Ok(tokenizer);
+    };
+    let report = json!({
+        "settings": config,
+        "corpus": corpus.digest(),
+        "tokens": tokenizer.vocab_size(),
+        "training_notes": counter.notes(),
+        "distinct_words": counter.distinct(),
+    });
+    let files = [
+        ("tokenizer.json", json),
+        ("vocab.txt", tokenizer.to_vocab_txt()),
+        ("vocab_report.json", serde_json::to_string_pretty(&report)? + "\n"),
+    ];
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        fs::write(&path, content).with_context(|| format!("writing {}", path.display()))?;
+    }
+    folder.finish()?;
+    Ok(tokenizer)
+}
+
+fn hint_at(error: anyhow::Error, corpus: &Corpus) -> anyhow::Error {
+    if corpus.count(Split::Train) == 0 {
+        return hinted(
+            format!("{error:#}"),
+            "the corpus has no training notes: prepare it with more of them",
+        );
+    }
+    error
+}
+
+fn show(options: &Options, fits: &[Fit]) -> Result<()> {
+    let json = serde_json::to_string(&json!({"split": options.split, "vocabularies": fits}))? + "\n";
+    match options.json.as_deref() {
+        Some(path) if path.as_os_str() == "-" => std::io::stdout().write_all(json.as_bytes())?,
+        path => {
+            if let Some(path) = path {
+                write_atomic(path, json.as_bytes())?;
+            }
+            std::io::stdout().write_all(table(fits).as_bytes())?;
+        }
+    }
+    Ok(())
 }

@@ -10,13 +10,20 @@
 //! | `unknown_codes.tsv` | codes that the code table does not list |
 //! | `statistics.json`, `statistics.md` | what the notes and codes are like |
 //!
-//! Patients are in one split only. [`Corpus`] reads, [`CorpusWriter`] writes.
+//! Patients are in one split only. [`Corpus`] reads; [`prepare()`] makes one of records.
 
 pub mod builtin;
+pub mod code_table;
 pub mod manifest;
 pub mod reader;
 pub mod writer;
+pub mod statistics;
+pub mod statistics_page;
+pub mod prepare;
+pub mod vocabulary;
 
+pub use code_table::CodeTable;
 pub use manifest::{InputFile, Manifest, SplitCounts};
+pub use prepare::{Settings, Unknown, prepare};
 pub use reader::Corpus;
 pub use writer::{Contents, CorpusWriter, LabelCount};

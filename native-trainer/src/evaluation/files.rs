@@ -1,5 +1,6 @@
 //! `evaluate` on files: read, line up, choose the threshold, judge.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use super::{
     Assignment, GoldNote, Judgement, PredictedNote, Table, ThresholdFrom, per_code_tsv, read_gold,
     read_predictions, tune,
 };
+use crate::ingest::Columns;
 
 /// What to read.
 #[derive(Clone, Debug)]
@@ -30,10 +32,8 @@ pub struct Files {
     pub codiesp: Option<Rules>,
     /// The list of CodiEsp's valid codes.
     pub task_codes: Option<PathBuf>,
-    /// Field of the records that has the note's id.
-    pub note_id_field: String,
-    /// Field of the records that has the gold codes.
-    pub codes_field: String,
+    /// Fields of the gold records.
+    pub columns: Columns,
 }
 
 /// A judgement and the table that it is about.
@@ -91,7 +91,7 @@ impl Files {
     ) -> Result<(Vec<PredictedNote>, Vec<GoldNote>, Table)> {
         let files = (predictions, gold);
         let predicted = read_predictions(predictions)?;
-        let gold = read_gold(gold, &self.note_id_field, &self.codes_field)?;
+        let gold = read_gold(gold, &self.columns)?;
         let table = Table::new(&predicted, &gold, labels, files)?;
         Ok((predicted, gold, table))
     }
@@ -120,7 +120,7 @@ fn documents(
     gold: &[GoldNote],
     keep: impl Fn(f64, Option<bool>) -> bool,
 ) -> Vec<Document> {
-    let by_id: std::collections::HashMap<&str, &PredictedNote> =
+    let by_id: HashMap<&str, &PredictedNote> =
         predicted.iter().map(|note| (note.note_id.as_str(), note)).collect();
     let of = |note: &GoldNote| {
         let codes = by_id.get(note.note_id.as_str()).map_or(&[][..], |found| &found.codes);

@@ -1,65 +1,71 @@
 //! Gold codes of notes, from records.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
+
+use crate::context::hinted;
+use crate::ingest::{Columns, RecordError, read_records};
 
 /// The gold codes of one note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoldNote {
     /// The note's id.
     pub note_id: String,
-    /// Its codes, any strings, in any order; a repeated one counts once.
+    /// Its codes, any strings, in any order, each once.
     pub codes: Vec<String>,
 }
 
-pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>> {
-    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    Ok(match path.extension().and_then(|extension| extension.to_str()) {
-        Some("gz") => Box::new(BufReader::new(flate2::read::MultiGzDecoder::new(file))),
-        Some("zst") => Box::new(BufReader::new(
-            zstd::stream::read::Decoder::new(file).with_context(|| format!("opening {}", path.display()))?,
-        )),
-        _ => Box::new(BufReader::new(file)),
-    })
-}
-
-/// Reads note ids and codes of records (`.jsonl`, also `.gz` and `.zst`).
+/// Reads note ids and codes of records; their text is not asked for.
 ///
 /// # Errors
-/// Line and rule of the first record that lacks one of the fields or has another kind of value in it, and
-/// of a note id that stands twice.
-pub fn read_gold(path: &Path, note_id_field: &str, codes_field: &str) -> Result<Vec<GoldNote>> {
+/// Those of the record reader; a record without the note id; a file in which no record has a code.
+pub fn read_gold(path: &Path, columns: &Columns) -> Result<Vec<GoldNote>> {
+    let columns =
+        Columns { note_id_field: Some(columns.note_id().to_owned()), without_text: true, ..columns.clone() };
     let mut notes = Vec::new();
-    let mut first_line: HashMap<String, usize> = HashMap::new();
-    for (at, line) in open(path)?.lines().enumerate() {
-        let place = || format!("{}, line {}", path.display(), at + 1);
-        let line = line.with_context(place)?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let record: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(&line).map_err(|_| anyhow::anyhow!("{}: not a JSON object", place()))?;
-        let field = |name: &str| {
-            record.get(name).ok_or_else(|| anyhow::anyhow!("{}: field `{name}` is missing", place()))
-        };
-        let note_id = match field(note_id_field)? {
-            serde_json::Value::String(text) => text.clone(),
-            serde_json::Value::Number(number) => number.to_string(),
-            _ => bail!("{}: field `{note_id_field}` is neither text nor a number", place()),
-        };
-        let codes: Vec<String> = serde_json::from_value(field(codes_field)?.clone())
-            .map_err(|_| anyhow::anyhow!("{}: field `{codes_field}` is not a list of texts", place()))?;
-        if let Some(first) = first_line.insert(note_id.clone(), at + 1) {
-            bail!(
-                "{}: note_id `{note_id}`: each note stands once; this one is also on line {first}",
-                place()
-            );
-        }
-        notes.push(GoldNote { note_id, codes });
+    for record in read_records(path, &columns).map_err(RecordError::hinted)? {
+        let note = record.map_err(RecordError::hinted)?.note;
+        notes.push(GoldNote { note_id: note.note_id, codes: note.codes });
+    }
+    if notes.iter().all(|note| note.codes.is_empty()) {
+        return Err(hinted(
+            format!("{}: no gold code in the field `{}` of any record", path.display(), columns.codes()),
+            "name the field of the codes with --codes-field",
+        ));
     }
     Ok(notes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, content: &str, columns: &Columns) -> Result<Vec<GoldNote>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        read_gold(&path, columns)
+            .map_err(|error| format!("{error:#}").replace(&path.display().to_string(), name))
+    }
+
+    #[test]
+    fn records_need_an_id_and_codes_but_no_text() {
+        let columns = Columns::default();
+        let notes =
+            read("g.jsonl", "{\"note_id\": 5, \"codes\": [\"B\", \"A\", \"B\"]}\n", &columns).unwrap();
+        assert_eq!(notes, [GoldNote { note_id: "5".into(), codes: vec!["B".into(), "A".into()] }]);
+        let other = Columns { codes_field: Some("dx".into()), ..Columns::default() };
+        let notes = read("g.csv", "note_id,dx\na,I10;E11.9\nb,\n", &other).unwrap();
+        assert_eq!((notes[0].codes.len(), notes[1].codes.len()), (2, 0));
+        let message =
+            read("g.jsonl", "{\"note_id\": \"a\", \"codes\": [\"B\"]}\n{\"codes\": []}\n", &columns);
+        let message = message.unwrap_err();
+        assert!(
+            message.contains("g.jsonl") && message.contains('2') && message.contains("note_id"),
+            "{message}"
+        );
+        let message = read("g.jsonl", "{\"note_id\": \"a\", \"dx\": [\"B\"]}\n", &columns).unwrap_err();
+        assert_eq!(message, "g.jsonl: no gold code in the field `codes` of any record");
+    }
 }

@@ -1,14 +1,16 @@
 //! Prediction files: one JSON object a line, codes by falling probability, as `bert-xml predict` writes them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 
 use crate::files::write_atomic_with;
+use crate::ingest::source::{self, Format};
 
 /// The codes predicted for one note.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,8 +37,8 @@ pub struct PredictedCode {
     pub assigned: Option<bool>,
 }
 
-/// A note id or a code written as text or as a whole number.
-pub(super) fn text_or_number<'de, D: serde::Deserializer<'de>>(value: D) -> Result<String, D::Error> {
+/// A note id written as text or as a whole number.
+fn text_or_number<'de, D: serde::Deserializer<'de>>(value: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Id {
@@ -55,26 +57,28 @@ pub(super) fn text_or_number<'de, D: serde::Deserializer<'de>>(value: D) -> Resu
 /// Line and rule for text that is no JSON object of this shape, a note id or a code that stands twice, a
 /// probability outside 0..=1, probabilities that rise.
 pub fn read_predictions(path: &Path) -> Result<Vec<PredictedNote>> {
-    let mut reader = super::gold::open(path)?;
+    let file = path.display().to_string();
+    let (format, compression) = source::format_of(path)?;
+    ensure!(format == Format::JsonLines, "{file}: predictions are JSON Lines (.jsonl, also .gz and .zst)");
+    let mut reader = source::open(path, compression, Arc::default())?;
     let mut notes = Vec::new();
     let mut first_line = HashMap::new();
     let mut bytes = Vec::new();
-    for line in 1.. {
+    for line in 1u64.. {
         bytes.clear();
         let count = reader
             .read_until(b'\n', &mut bytes)
-            .with_context(|| format!("reading {}, line {line}", path.display()))?;
+            .map_err(|error| source::read_error(&file, line, compression, error))?;
         if count == 0 {
             break;
         }
         if bytes.trim_ascii().is_empty() {
             continue;
         }
-        let note = parse(&bytes).with_context(|| format!("{}, line {line}", path.display()))?;
+        let note = parse(&bytes).with_context(|| format!("{file}, line {line}"))?;
         if let Some(first) = first_line.insert(note.note_id.clone(), line) {
             bail!(
-                "{}, line {line}: note_id `{}`: each note stands once; this one is also on line {first}",
-                path.display(),
+                "{file}, line {line}: note_id `{}`: each note stands once; this one is also on line {first}",
                 note.note_id
             );
         }
@@ -85,7 +89,7 @@ pub fn read_predictions(path: &Path) -> Result<Vec<PredictedNote>> {
 
 fn parse(line: &[u8]) -> Result<PredictedNote> {
     let note: PredictedNote = serde_json::from_slice(line).map_err(|error| shape_error(&error))?;
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut before = f64::INFINITY;
     for (at, code) in note.codes.iter().enumerate() {
         let wrong = |value: &str, rule: &str| {

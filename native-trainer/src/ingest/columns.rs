@@ -37,6 +37,10 @@ pub struct Columns {
     /// What separates codes that stand in one string [default: `;` or `|`]
     #[arg(long, value_name = "TEXT", help_heading = "Fields of the records")]
     pub codes_separator: Option<String>,
+    /// Whether records may lack the text field: gold codes are read without it.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub without_text: bool,
 }
 
 impl Columns {

@@ -223,7 +223,7 @@ impl Builder {
                 parts.extend(Some(part).filter(|part| !part.trim().is_empty()));
             }
         }
-        if !present {
+        if !present && !columns.without_text {
             return Err(missing(&columns.text().join(","), "a record has a text"));
         }
         let note = Note {

@@ -73,7 +73,7 @@ pub fn stem(path: &Path) -> String {
 ///
 /// # Errors
 /// [`RecordError::Unreadable`].
-pub(super) fn open(
+pub(crate) fn open(
     path: &Path,
     compression: Compression,
     read: Arc<AtomicU64>,
@@ -101,7 +101,7 @@ pub(super) fn open(
 }
 
 /// The error of a failed read, by what was being read.
-pub(super) fn read_error(file: &str, line: u64, compression: Compression, source: io::Error) -> RecordError {
+pub(crate) fn read_error(file: &str, line: u64, compression: Compression, source: io::Error) -> RecordError {
     let compression = match compression {
         // A decoder's own errors have no code of the operating system.
         Compression::Gzip if source.raw_os_error().is_none() => "gzip",

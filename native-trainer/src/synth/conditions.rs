@@ -14,11 +14,11 @@ const COMMON: &str = include_str!("common_codes.tsv");
 
 /// A condition of rank r (from 0) has weight 1 / (r + this): Zipf's law, flattened at the top so that no
 /// code is in most notes. Ours.
-const ZIPF_OFFSET: f64 = 12.0;
+const ZIPF_OFFSET: f64 = 25.0;
 
 /// A patient is drawn around one condition. One that few patients can have is seldom drawn for the others,
 /// so it counts this often there. Ours.
-const RARE_PATIENTS: f64 = 5.0;
+const RARE_PATIENTS: f64 = 8.0;
 
 /// Sex of a patient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,10 +172,11 @@ impl Catalogue {
             }
         }
         Ok(Self {
-            anchors: Pool::weighted(
-                &conditions,
-                |condition| if condition.rare() { RARE_PATIENTS } else { 1.0 },
-            ),
+            anchors: Pool::weighted(&conditions, |condition| {
+                let who = condition.plausible;
+                let few = condition.rare() || who.sex.is_some() || who.min_age > 50;
+                if few { RARE_PATIENTS } else { 1.0 }
+            }),
             rare: Pool::of(&conditions, |condition| condition.rare() && !condition.chronic),
             all: Pool::of(&conditions, |_| true),
             acute: Pool::of(&conditions, |condition| !condition.chronic),
@@ -291,11 +292,11 @@ const PLAUSIBLE: &[(&str, Option<Sex>, u32, u32)] = &[
     ("F03", None, 65, 98),
     ("G20", None, 55, 95),
     ("H25", None, 55, 98),
-    ("H66", None, 0, 60),
+    ("H66", None, 0, 98),
     ("J0", None, 0, 98),
     ("R50", None, 0, 98),
     ("A08", None, 0, 98),
-    ("L20", None, 0, 70),
+    ("L20", None, 0, 98),
     ("Z23", None, 0, 98),
 ];
 
@@ -314,9 +315,8 @@ pub(super) mod tests {
 
     /// The committed table.
     pub(in crate::synth) fn table() -> &'static IcdTable {
-        static TABLE: std::sync::LazyLock<IcdTable> = std::sync::LazyLock::new(|| {
-            IcdTable::from_bytes(include_bytes!("../../../core/data/icd10cm-2026-04.tsv.gz")).unwrap()
-        });
+        static TABLE: std::sync::LazyLock<IcdTable> =
+            std::sync::LazyLock::new(|| crate::corpus::builtin::icd10cm().unwrap());
         &TABLE
     }
 

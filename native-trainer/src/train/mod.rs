@@ -4,6 +4,8 @@ pub mod settings;
 
 pub mod adamw;
 pub mod checkpoint;
+pub mod examples;
+pub mod finetune;
 pub mod interrupt;
 pub mod memory;
 pub mod pretrain;

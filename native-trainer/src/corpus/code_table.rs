@@ -1,0 +1,188 @@
+//! What is known of codes: their canonical spelling, whether the system lists them, their descriptions.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use bert_xml_core::codes::label_set::HEADER;
+use bert_xml_core::codes::{Code, CodeSystem, IcdTable, LabelSet};
+
+/// Codes of one system. ICD-10-CM has a table; other systems have a list of descriptions, or nothing, and
+/// then no code is unknown.
+#[derive(Debug)]
+pub struct CodeTable {
+    system: CodeSystem,
+    icd: Option<IcdTable>,
+    /// Descriptions that the user gave, by canonical code.
+    given: HashMap<String, String>,
+}
+
+/// How a code stands to its system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Listed, or of a system without a list.
+    Known,
+    /// Well-formed, but not in the list.
+    Unlisted,
+    /// Cannot be a code of the system; the rule it breaks.
+    Malformed(String),
+}
+
+impl CodeTable {
+    /// The codes of `system`, with the built-in table or that of `table` if it is ICD-10-CM, and the
+    /// descriptions of a tab-separated file if there is one.
+    ///
+    /// # Errors
+    /// A file that cannot be read or breaks a rule, with its line; a table for a system that has none.
+    pub fn open(system: CodeSystem, table: Option<&Path>, descriptions: Option<&Path>) -> Result<Self> {
+        let icd = match (&system, table) {
+            (CodeSystem::Icd10cm, None) => Some(super::builtin::icd10cm()?),
+            (CodeSystem::Icd10cm, Some(path)) => {
+                let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+                Some(IcdTable::from_bytes(&bytes).with_context(|| path.display().to_string())?)
+            }
+            (_, None) => None,
+            (_, Some(_)) => bail!("--table is for --system icd10cm; {system} takes --descriptions"),
+        };
+        let mut open = Self { system, icd, given: HashMap::new() };
+        if let Some(path) = descriptions {
+            let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+            open.read_descriptions(&bytes).with_context(|| path.display().to_string())?;
+        }
+        Ok(open)
+    }
+
+    /// Reads `code<TAB>description` lines (a first line `code<TAB>description` is a header) or a label set.
+    fn read_descriptions(&mut self, bytes: &[u8]) -> Result<()> {
+        let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let first = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first);
+        if first.trim_ascii_end() == HEADER.as_bytes() {
+            for label in &LabelSet::from_tsv(bytes)? {
+                if label.system != self.system {
+                    bail!("`{}` is a code of {}, not of {}", label.code, label.system, self.system);
+                }
+                self.given.insert(label.code.clone(), label.description.clone());
+            }
+            return Ok(());
+        }
+        for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            let number = at + 1;
+            let line = std::str::from_utf8(line).with_context(|| format!("line {number}: not UTF-8"))?;
+            let line = line.trim_start_matches('\u{feff}').trim_end_matches('\r');
+            if line.trim().is_empty() || (at == 0 && line == "code\tdescription") {
+                continue;
+            }
+            let fields: Vec<&str> = line.split('\t').map(str::trim).collect();
+            let &[code, description] = fields.as_slice() else {
+                bail!("line {number}: {} fields; a line is a code, a tab and its description", fields.len());
+            };
+            let (code, standing) = self.canonical(code);
+            if let Standing::Malformed(rule) = standing {
+                bail!("line {number}: {rule}");
+            }
+            if self.given.insert(code.clone(), description.to_owned()).is_some_and(|old| old != description) {
+                bail!("line {number}: `{code}`: an earlier line describes it otherwise");
+            }
+        }
+        Ok(())
+    }
+
+    /// The system.
+    pub fn system(&self) -> &CodeSystem {
+        &self.system
+    }
+
+    /// What lists the codes, for messages.
+    pub fn name(&self) -> String {
+        match &self.icd {
+            Some(table) => format!("ICD-10-CM table of {}", table.release()),
+            None => format!("list of {} descriptions", self.system),
+        }
+    }
+
+    /// The code in the spelling of labels, and how it stands: ICD-10-CM dotted in upper case, others as
+    /// they are. A malformed code keeps its spelling.
+    pub fn canonical(&self, code: &str) -> (String, Standing) {
+        let listed = |known: bool| if known { Standing::Known } else { Standing::Unlisted };
+        let Some(table) = &self.icd else {
+            return (code.to_owned(), listed(self.given.is_empty() || self.given.contains_key(code)));
+        };
+        match Code::parse(code) {
+            Ok(parsed) => {
+                let dotted = parsed.dotted();
+                let known = table.get(parsed).is_some() || self.given.contains_key(&dotted);
+                (dotted, listed(known))
+            }
+            Err(error) => (code.to_owned(), Standing::Malformed(error.to_string())),
+        }
+    }
+
+    /// The description of a canonical code; empty if none is known.
+    pub fn description(&self, code: &str) -> String {
+        if let Some(description) = self.given.get(code) {
+            return description.clone();
+        }
+        let entry = self.icd.as_ref().and_then(|table| table.lookup(code).ok().flatten());
+        entry.map(|entry| entry.description().into_owned()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(system: &str, descriptions: &str) -> Result<CodeTable> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("d.tsv");
+        fs::write(&path, descriptions).unwrap();
+        CodeTable::open(system.to_owned().into(), None, Some(&path))
+    }
+
+    fn message(system: &str, descriptions: &str) -> String {
+        format!("{:#}", with(system, descriptions).unwrap_err()).split_once("d.tsv: ").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn icd_codes_are_dotted_and_looked_up() {
+        let table = CodeTable::open(CodeSystem::Icd10cm, None, None).unwrap();
+        assert_eq!(table.canonical("e119"), ("E11.9".into(), Standing::Known));
+        assert_eq!(table.canonical("T81.4XX"), ("T81.4XX".into(), Standing::Unlisted));
+        assert!(matches!(table.canonical("250.00"), (code, Standing::Malformed(_)) if code == "250.00"));
+        assert_eq!(table.description("I10"), "Essential (primary) hypertension");
+        assert_eq!(table.description("T81.4XX"), "");
+        assert_eq!(table.name(), "ICD-10-CM table of 2026-04");
+    }
+
+    #[test]
+    fn other_systems_take_descriptions_or_know_every_code() {
+        let open = CodeTable::open(CodeSystem::Meddra, None, None).unwrap();
+        assert_eq!(open.canonical("Pain, left arm"), ("Pain, left arm".into(), Standing::Known));
+        let listed = with("local", "code\tdescription\r\nA\tAnkle\r\n\nB\t\n").unwrap();
+        assert_eq!((listed.canonical("A").1, listed.canonical("C").1), (Standing::Known, Standing::Unlisted));
+        assert_eq!(listed.description("A"), "Ankle");
+        let labels = with("local", "system\tcode\tdescription\nlocal\tA\tArm\n").unwrap();
+        assert_eq!(labels.description("A"), "Arm");
+        let icd = with("icd10cm", "t81.4xx\tInfection following a procedure\n").unwrap();
+        assert_eq!(icd.canonical("T814XX"), ("T81.4XX".into(), Standing::Known));
+    }
+
+    #[test]
+    fn wrong_files_say_where() {
+        assert_eq!(
+            message("local", "A\tb\nC\n"),
+            "line 2: 1 fields; a line is a code, a tab and its description"
+        );
+        assert_eq!(message("local", "A\tb\nA\tc\n"), "line 2: `A`: an earlier line describes it otherwise");
+        assert_eq!(
+            message("icd10cm", "A1\tb\n"),
+            "line 1: `A1` has 2 characters without the dot; an ICD-10-CM code has 3 to 7"
+        );
+        assert_eq!(
+            message("icd9cm", "system\tcode\tdescription\nmeddra\tA\tb\n"),
+            "`A` is a code of meddra, not of icd9cm"
+        );
+        let error = CodeTable::open(CodeSystem::Icd9cm, Some(Path::new("x")), None).unwrap_err();
+        assert!(error.to_string().starts_with("--table is for --system icd10cm"));
+    }
+}

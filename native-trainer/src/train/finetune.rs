@@ -1,0 +1,344 @@
+//! Fine-tuning: an encoder and a head learn the codes of a corpus (paper, sections 3.3 and 3.4).
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use bert_xml_core::codes::LabelSet;
+use bert_xml_core::data::{Purpose, WindowBatch, epoch_batches, micro_batches, stream};
+use bert_xml_core::metrics::{self, Predictions, Report};
+use bert_xml_core::model::chunked::loss_and_gradients;
+use bert_xml_core::model::gradients::GradientMap;
+use bert_xml_core::model::hf_folder::HfBert;
+use bert_xml_core::model::label_init::semantic_labels;
+use bert_xml_core::model::parameters::{export, import};
+use bert_xml_core::model::weights::{read_weights, write_weights};
+use bert_xml_core::model::{BertXml, EncoderConfig, Head, Inputs, ModelConfig};
+use bert_xml_core::text::Tokenizer;
+use burn::module::Module;
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+use serde_json::json;
+
+use super::adamw::AdamW;
+use super::checkpoint::{Checkpoint, State};
+use super::examples::{Examples, FrozenStates};
+use super::interrupt;
+use super::memory::token_budget;
+use super::run::Run;
+use super::settings::{FinetuneSettings, LabelInit};
+use super::tokens::TokenizedSplit;
+use crate::cli::Interrupted;
+use crate::context::Context;
+use crate::device::DeviceChoice;
+use crate::files::write_atomic;
+use crate::progress::Unit;
+
+/// Descriptions encoded together for semantic label embeddings.
+const DESCRIPTIONS_A_BATCH: usize = 64;
+
+/// What fine-tuning reads.
+pub struct FinetuneInput<'a> {
+    /// Training notes.
+    pub train: &'a TokenizedSplit,
+    /// Development notes; the epoch with the highest micro AUC here is kept, and thresholds are tuned here.
+    pub dev: &'a TokenizedSplit,
+    /// The vocabulary.
+    pub tokenizer: &'a Tokenizer,
+    /// The codes.
+    pub labels: &'a LabelSet,
+    /// The encoder to start from; a fresh one otherwise.
+    pub encoder: Option<HfBert>,
+}
+
+/// What fine-tuning leaves.
+pub struct Finetuned {
+    /// The best epoch's model, without autodiff.
+    pub model: BertXml,
+    /// Its shape.
+    pub config: ModelConfig,
+    /// Assign a code at this probability and above: the best micro-F1 on dev.
+    pub threshold: f64,
+    /// On dev, with that threshold; none where dev has no note with a code.
+    pub dev: Option<Report>,
+    /// The epoch (from 1) that was kept.
+    pub epoch: u64,
+    /// Codes whose embedding started at random for want of a description.
+    pub without_description: Vec<String>,
+}
+
+/// Trains.
+///
+/// # Errors
+/// Settings that do not fit the encoder, nothing to train on, a loss that is not finite, a full disk;
+/// [`Interrupted`] after Ctrl-C, with a checkpoint.
+pub fn finetune(
+    context: &Context,
+    settings: &FinetuneSettings,
+    mut input: FinetuneInput<'_>,
+    run: &mut Run,
+    (device, choice): (Device, DeviceChoice),
+) -> Result<Finetuned> {
+    settings.validate()?;
+    ensure!(!input.train.tokens.is_empty(), "the training split has no note: nothing to learn from");
+    let train_device = device.clone().autodiff();
+    train_device.seed(stream(context.seed, Purpose::Weights, [1, 0]).next_u64());
+    let (mut model, config, without_description) = fresh_model(settings, &mut input, &train_device)?;
+    let frozen_layers = settings.freeze;
+    ensure!(
+        frozen_layers <= config.encoder.num_hidden_layers,
+        "finetune.freeze = {frozen_layers}: the encoder has {} layers",
+        config.encoder.num_hidden_layers
+    );
+
+    let special = input.tokenizer.special();
+    let budget = token_budget(settings.micro_batch, choice, &config.encoder, settings.max_len);
+    let part = |split| -> Result<Part<'_>> {
+        let examples = Examples::new(split, special, settings.max_len, settings.stride());
+        let encoder = model.encoder.valid();
+        let states = |layers| FrozenStates::compute(context, &encoder, layers, &examples, budget, &device);
+        let frozen = (frozen_layers > 0).then(|| states(frozen_layers)).transpose()?;
+        Ok(Part { examples, frozen })
+    };
+    let (train, dev) = (part(input.train)?, part(input.dev)?);
+
+    let batches_an_epoch = train.examples.all.len().div_ceil(settings.batch) as u64;
+    let all = settings.epochs * batches_an_epoch;
+    let steps = if settings.max_steps > 0 { all.min(settings.max_steps) } else { all };
+    let mut optimizer = AdamW::new(settings.optimizer.clone());
+    let mut state = State::default();
+    let mut progress = context.start("finetune", Some(steps), Unit::Steps);
+    if let Some(found) = Checkpoint::load_newest(&run.checkpoints(), |line| progress.say(line))? {
+        let Checkpoint { state: found, mut weights, optimizer: moments } = found;
+        model = import(model, &mut weights).context("the checkpoint does not fit the model")?;
+        optimizer = AdamW::import(settings.optimizer.clone(), found.optimizer_steps, moments, &device)?;
+        run.rewind_metrics(found.step)?;
+        progress.start_at(found.step);
+        state = found;
+    }
+    interrupt::listen();
+    let trainer = Trainer { context, settings, labels: config.labels, device: &train_device, budget };
+    let clock = Instant::now();
+    let tokens_before = state.tokens;
+    while state.step < steps {
+        let epoch = state.step / batches_an_epoch;
+        let batches = epoch_batches(&train.examples.lengths, settings.batch, context.seed, epoch);
+        let (start, end) = (epoch * batches_an_epoch, ((epoch + 1) * batches_an_epoch).min(steps));
+        while state.step < end {
+            let rows = &batches[(state.step - start) as usize];
+            let (gradients, loss, tokens) = trainer.gradients(&model, &train, rows, state.step)?;
+            let rate = settings.optimizer.schedule(state.step, steps);
+            model = optimizer.step(model, gradients, rate).0;
+            state.step += 1;
+            state.tokens += tokens as u64;
+            let speed = (state.tokens - tokens_before) as f64 / clock.elapsed().as_secs_f64();
+            progress.advance(1);
+            progress.message(format!("loss {loss:.4} {speed:.0} tokens/s"));
+            run.log(json!({
+                "step": state.step, "epoch": epoch + 1, "loss": loss,
+                "learning_rate": rate * settings.optimizer.learning_rate, "tokens": state.tokens,
+                "tokens_per_second": speed.round(),
+            }))?;
+            let epoch_over = state.step == end;
+            if epoch_over {
+                let report = trainer.dev_report(&model.valid(), &dev, &device)?;
+                let better = keep_if_better(&mut state, epoch + 1, report.as_ref());
+                if let Some(report) = report {
+                    progress.say(&dev_line(epoch + 1, &report, better));
+                    run.log(json!({"step": state.step, "epoch": epoch + 1, "dev": report}))?;
+                }
+                if better {
+                    write_atomic(&run.best_weights(), &write_weights(&export(&model)))?;
+                }
+            }
+            let stop = interrupt::asked();
+            if epoch_over || stop || state.step.is_multiple_of(settings.checkpoint_every) {
+                let (optimizer_steps, moments) = optimizer.export();
+                let state = State { optimizer_steps, ..state.clone() };
+                let checkpoint = Checkpoint { state, weights: export(&model), optimizer: moments };
+                checkpoint.save(&run.checkpoints())?;
+            }
+            if stop && state.step < steps {
+                let (step, folder) = (state.step, run.folder().display());
+                let kept = format!("step {step} of {steps} is saved in {folder}; go on with --resume");
+                return Err(Interrupted(kept).into());
+            }
+        }
+    }
+    progress.finish();
+
+    let path = run.best_weights();
+    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    let (mut weights, _) = read_weights(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
+    let model = import(model, &mut weights).context("the best weights do not fit the model")?.valid();
+    let dev = trainer.dev_report(&model, &dev, &device)?;
+    let threshold = dev.as_ref().map_or(0.5, |report| report.threshold);
+    let epoch = state.best.map_or(settings.epochs, |(_, epoch)| epoch);
+    Ok(Finetuned { model, config, threshold, dev, epoch, without_description })
+}
+
+/// Marks an epoch as the best so far by micro AUC; without dev codes the last epoch is the best.
+fn keep_if_better(state: &mut State, epoch: u64, report: Option<&Report>) -> bool {
+    let score = report.and_then(|report| report.auc_micro);
+    let better = state.best.is_none_or(|(best, _)| score.is_none_or(|score| score > best));
+    if better {
+        state.best = Some((score.unwrap_or(0.0), epoch));
+    }
+    better
+}
+
+fn dev_line(epoch: u64, report: &Report, better: bool) -> String {
+    let show = |value: Option<f64>| value.map_or("undefined".to_owned(), |value| format!("{value:.4}"));
+    format!(
+        "epoch {epoch}: dev AUC micro {} macro {}, MAP {}, best F1 micro {}{}",
+        show(report.auc_micro),
+        show(report.auc_macro),
+        show(report.map),
+        show(report.f1_micro),
+        if better { ", the best so far" } else { "" }
+    )
+}
+
+/// A split ready for the model.
+struct Part<'a> {
+    examples: Examples<'a>,
+    frozen: Option<FrozenStates>,
+}
+
+/// A model with the given encoder (or a fresh one) and a fresh head, its label embeddings as the settings say.
+fn fresh_model(
+    settings: &FinetuneSettings,
+    input: &mut FinetuneInput<'_>,
+    device: &Device,
+) -> Result<(BertXml, ModelConfig, Vec<String>)> {
+    let fresh = EncoderConfig {
+        vocab_size: input.tokenizer.vocab_size(),
+        max_position_embeddings: settings.max_len,
+        ..EncoderConfig::of_size(settings.size)
+    };
+    let encoder_config = EncoderConfig {
+        hidden_dropout_prob: settings.dropout,
+        attention_probs_dropout_prob: settings.dropout,
+        ..input.encoder.as_ref().map_or(fresh, |encoder| encoder.config.clone())
+    };
+    ensure!(
+        settings.max_len <= encoder_config.max_position_embeddings,
+        "finetune.max_len = {}: the encoder has {} positions; `bert-xml import --max-positions` adds some",
+        settings.max_len,
+        encoder_config.max_position_embeddings
+    );
+    let mut config = ModelConfig::new(encoder_config, settings.head, input.labels.len());
+    if settings.head_hidden > 0 {
+        config.head_hidden = settings.head_hidden;
+    }
+    let pretrained = input.encoder.take();
+    let has_encoder = pretrained.is_some();
+    let encoder = match pretrained {
+        Some(found) => HfBert { config: config.encoder.clone(), ..found }.into_encoder(device)?,
+        None => config.encoder.init(device)?,
+    };
+    let mut head = config.init_head(device);
+    let mut without_description = Vec::new();
+    if let (Head::Xml(xml), LabelInit::Semantic, true) = (&mut head, settings.label_init, has_encoder) {
+        let random = xml.labels.val().inner();
+        let (plain, plain_device) = (encoder.valid(), device.clone().inner());
+        let (tokenizer, labels) = (input.tokenizer, input.labels);
+        let (max_len, group) = (settings.max_len, DESCRIPTIONS_A_BATCH);
+        let made = semantic_labels(&plain, tokenizer, labels, random, max_len, group, &plain_device);
+        without_description = made.without_description;
+        let embeddings = Tensor::from_inner(made.embeddings).require_grad();
+        xml.labels = xml.labels.clone().map(|_| embeddings);
+    }
+    Ok((BertXml { encoder, head }, config, without_description))
+}
+
+struct Trainer<'a> {
+    context: &'a Context,
+    settings: &'a FinetuneSettings,
+    labels: usize,
+    device: &'a Device,
+    budget: usize,
+}
+
+impl Trainer<'_> {
+    /// Gradients of one step's windows, the mean loss and the tokens read.
+    fn gradients(
+        &self,
+        model: &BertXml,
+        part: &Part<'_>,
+        rows: &[u32],
+        step: u64,
+    ) -> Result<(GradientMap, f64, usize)> {
+        let encoder_learns = self.settings.freeze < model.encoder.layers.len() || part.frozen.is_none();
+        let (mut gradients, mut loss, mut tokens) = (GradientMap::default(), 0.0, 0);
+        for (at, rows_here) in (0u64..).zip(micro_batches(rows, &part.examples.lengths, self.budget)) {
+            self.device.seed(stream(self.context.seed, Purpose::Dropout, [step, at]).next_u64());
+            let batch = part.examples.batch(rows_here);
+            let hidden = self.hidden(model, part, rows_here, &batch);
+            let real = Inputs::new(&batch, self.device).real;
+            let targets = part.examples.targets(rows_here, self.labels, self.device);
+            let weight = rows_here.len() as f64 / rows.len() as f64;
+            let chunk = self.settings.label_chunk;
+            let pass =
+                loss_and_gradients(&model.head, hidden.clone(), real, targets, chunk, weight, encoder_learns);
+            if let Some(objective) = pass.encoder_objective(hidden) {
+                let mut grads = objective.backward();
+                gradients.add_all(GradientMap::take(&model.encoder, "encoder.", &mut grads));
+            }
+            gradients.add_all(pass.parameters);
+            loss += f64::from(pass.loss.into_scalar::<f32>());
+            tokens += batch.tokens();
+        }
+        if !loss.is_finite() {
+            bail!("step {}: the loss is not finite ({loss}); the last checkpoint is good", step + 1);
+        }
+        Ok((gradients, loss, tokens))
+    }
+
+    /// Hidden states with the graph of the layers that learn.
+    fn hidden(&self, model: &BertXml, part: &Part<'_>, rows: &[u32], batch: &WindowBatch) -> Tensor<3> {
+        let inputs = Inputs::new(batch, self.device);
+        let Some(frozen) = &part.frozen else {
+            return model.encode(&inputs);
+        };
+        let plain = Inputs::new(batch, &self.device.clone().inner());
+        let states = frozen.states(&model.encoder.valid(), rows, &plain, batch.seq);
+        model.encoder.forward_rest(Tensor::from_inner(states), inputs.keep, frozen.layers)
+    }
+
+    /// Probabilities of every note, the maximum over its windows, row-major `[notes, labels]`.
+    fn probabilities(&self, model: &BertXml, part: &Part<'_>, device: &Device) -> Vec<f32> {
+        let notes = part.examples.split.tokens.len();
+        let mut table = vec![0f32; notes * self.labels];
+        for rows in part.examples.by_length(self.budget) {
+            let batch = part.examples.batch(&rows);
+            let inputs = Inputs::new(&batch, device);
+            let hidden = match &part.frozen {
+                None => model.encode(&inputs),
+                Some(frozen) => {
+                    let states = frozen.states(&model.encoder, &rows, &inputs, batch.seq);
+                    model.encoder.forward_rest(states, inputs.keep, frozen.layers)
+                }
+            };
+            let logits = model.head.forward(hidden, inputs.real, self.settings.label_chunk);
+            let found: Vec<f32> = sigmoid(logits).into_data().try_to_vec().expect("logits are f32");
+            for (row, found) in rows.iter().zip(found.chunks_exact(self.labels)) {
+                let note = part.examples.all[*row as usize].note as usize;
+                let cells = &mut table[note * self.labels..(note + 1) * self.labels];
+                cells.iter_mut().zip(found).for_each(|(cell, &value)| *cell = cell.max(value));
+            }
+        }
+        table
+    }
+
+    /// All metrics on dev, with the threshold of the best micro-F1 there; none where dev has no code.
+    fn dev_report(&self, model: &BertXml, dev: &Part<'_>, device: &Device) -> Result<Option<Report>> {
+        let gold = &dev.examples.split.gold;
+        let table = self.probabilities(model, dev, device);
+        let predictions = Predictions::new(&table, gold, self.labels).context("dev probabilities")?;
+        let Some(tuned) = metrics::threshold::tune(&predictions) else {
+            return Ok(None);
+        };
+        Ok(Some(metrics::evaluate(&table, gold, self.labels, tuned.threshold)?))
+    }
+}
