@@ -21,13 +21,13 @@ pub struct Options {
     /// Records to encode: JSON Lines, CSV or Parquet; - reads JSON Lines from standard input
     #[arg(long, value_name = "FILE")]
     pub input: PathBuf,
-    /// The safetensors file to write: <note_id>.hidden [tokens, d_model] and <note_id>.mean [d_model]
+    /// The safetensors file to write: NOTE_ID.hidden, a row a token, and NOTE_ID.mean
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// Write the means only
     #[arg(long)]
     pub pooled_only: bool,
-    /// Longest window in tokens, [CLS] and [SEP] included [default: all positions of the encoder]
+    /// Longest window in tokens, special ones included [default: all positions of the encoder]
     #[arg(long, value_name = "TOKENS")]
     pub max_len: Option<usize>,
     /// Names of the record's fields

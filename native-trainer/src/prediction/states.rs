@@ -127,7 +127,7 @@ impl Spool {
         for value in values {
             self.data.write_all(&value.to_le_bytes())?;
         }
-        let end = self.offset + values.len() * size_of::<f32>();
+        let end = self.offset + size_of_val(values);
         let info = json!({"dtype": "F32", "shape": shape, "data_offsets": [self.offset, end]});
         self.header.insert(name, info);
         self.offset = end;
