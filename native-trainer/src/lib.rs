@@ -17,6 +17,7 @@ pub mod synth;
 pub mod baselines;
 pub mod evaluation;
 pub mod train;
+pub mod prediction;
 pub mod report;
 
 pub mod commands;

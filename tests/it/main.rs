@@ -3,5 +3,6 @@
 mod evaluate;
 mod hf_folder;
 mod model_parity;
+mod predict;
 mod synth;
 mod tokenizer_parity;

@@ -186,10 +186,10 @@ impl HfBert {
         if decoder.is_some_and(|decoder| parameters.get(WORDS) != Some(&decoder)) {
             unused.push("cls.predictions.decoder.weight".to_owned());
         }
-        if let Some(bias) = decoder_bias {
-            if *parameters.entry("mlm.bias".to_owned()).or_insert_with(|| bias.clone()) != bias {
-                unused.push("cls.predictions.decoder.bias".to_owned());
-            }
+        if let Some(bias) = decoder_bias
+            && *parameters.entry("mlm.bias".to_owned()).or_insert_with(|| bias.clone()) != bias
+        {
+            unused.push("cls.predictions.decoder.bias".to_owned());
         }
         let mut whole = BTreeMap::new();
         let mut take = |wanted: Vec<(String, Vec<usize>)>| {

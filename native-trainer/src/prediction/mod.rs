@@ -1,0 +1,9 @@
+//! A trained model at work: codes with evidence, hidden states, and the way from and to Hugging Face's format.
+
+pub mod exchange;
+pub mod output;
+pub mod place;
+pub mod states;
+pub mod stream;
+
+pub use place::ModelPlace;

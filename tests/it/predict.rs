@@ -1,0 +1,238 @@
+//! A model folder at work through the command line: predict, encode, import and export.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bert_xml_core::codes::LabelSet;
+use bert_xml_core::infer::PredictionRecord;
+use bert_xml_core::model::hf_folder::HfBert;
+use bert_xml_core::model::parameters::Values;
+use bert_xml_core::model::weights::read_weights;
+use bert_xml_core::model::{BertXml, Head, HeadKind, ModelConfig};
+use bert_xml_core::model_folder::{Manifest, ModelFolder};
+use bert_xml_trainer::cli;
+use burn::tensor::Device;
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/bert")
+}
+
+/// A run with a model of the committed encoder and a random head of five codes under `model/`.
+fn make_run(folder: &Path, head: HeadKind) -> ModelFolder {
+    let bert = HfBert::read(&fixture()).unwrap();
+    let (encoder, tokenizer) = (bert.config.clone(), bert.tokenizer.clone());
+    let mut config = ModelConfig::new(encoder, head, 5);
+    config.head_hidden = 12;
+    let device = Device::flex();
+    let head = ModelConfig { encoder: wide(&config), ..config.clone() }.init_head(&device);
+    let model = BertXml { encoder: bert.into_encoder(&device).unwrap(), head };
+    let codes = ["I10", "E11.9", "R50.9", "R05.9", "J18.9"];
+    let labels: String = codes.iter().map(|code| format!("icd10cm\t{code}\tAbout {code}\n")).collect();
+    let labels = LabelSet::from_tsv(format!("system\tcode\tdescription\n{labels}").as_bytes()).unwrap();
+    let manifest = Manifest { max_len: 32, stride: 20, ..Manifest::new(config) };
+    let model = ModelFolder::of_model(&model, manifest, tokenizer, labels).unwrap();
+    model.write(&folder.join("model")).unwrap();
+    model
+}
+
+/// Heads drawn wide, so that codes differ.
+fn wide(config: &ModelConfig) -> bert_xml_core::model::EncoderConfig {
+    bert_xml_core::model::EncoderConfig { initializer_range: 0.3, ..config.encoder.clone() }
+}
+
+fn run(arguments: &[&str]) -> bool {
+    let all = ["bert-xml", "--progress", "none", "--device", "cpu"].iter().chain(arguments);
+    // ExitCode has no equality; its printed form is the code.
+    let code = cli::run(all.map(Into::into));
+    format!("{code:?}") == format!("{:?}", std::process::ExitCode::SUCCESS)
+}
+
+fn write_notes(path: &Path, notes: &[(&str, &str)]) {
+    let line =
+        |(id, text): &(&str, &str)| serde_json::json!({"note_id": id, "text": text}).to_string() + "\n";
+    fs::write(path, notes.iter().map(line).collect::<String>()).unwrap();
+}
+
+fn read_predictions(path: &Path) -> Vec<PredictionRecord> {
+    fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn notes_come_out_in_order_with_evidence_in_code_points() {
+    let folder = tempfile::tempdir().unwrap();
+    make_run(folder.path(), HeadKind::Xml);
+    let long = "Été: fever and chest pain, no cough. ".repeat(12);
+    let mut notes = vec![("long".to_owned(), long)];
+    notes.extend((0..70).map(|at| (format!("n{at}"), format!("note {at}: fever ❤ and pain"))));
+    let notes: Vec<(&str, &str)> = notes.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
+    let (input, out) = (folder.path().join("notes.jsonl"), folder.path().join("out.jsonl"));
+    write_notes(&input, &notes);
+    let model = folder.path().to_str().unwrap();
+    let files = ["--input", input.to_str().unwrap(), "--out", out.to_str().unwrap()];
+    assert!(run(&[&["predict", "--model", model, "--top", "3"][..], &files].concat()));
+    let records = read_predictions(&out);
+    assert_eq!(records.len(), 71);
+    let mut evidences = 0;
+    for (record, (id, text)) in records.iter().zip(&notes) {
+        assert_eq!((record.note_id.as_str(), record.codes.len()), (*id, 3));
+        assert!(record.codes.windows(2).all(|pair| pair[0].probability >= pair[1].probability));
+        let characters: Vec<char> = text.chars().collect();
+        for evidence in record.codes.iter().flat_map(|code| &code.evidence) {
+            let slice: String = characters[evidence.start..evidence.end].iter().collect();
+            assert_eq!(evidence.text, slice);
+            assert!(evidence.weight > 0.0 && evidence.weight <= 1.0);
+            evidences += 1;
+        }
+    }
+    assert!(evidences >= 213, "at least one a code");
+    assert!(records[0].windows > 5 && records[1].windows == 1);
+
+    // Alone, with all codes: the same probabilities; nothing is assigned at a threshold of 1.
+    write_notes(&input, &notes[3..4]);
+    assert!(run(&[&["predict", "--model", model, "--top", "all", "--threshold", "1"][..], &files].concat()));
+    let alone = read_predictions(&out).remove(0);
+    assert_eq!(alone.codes.len(), 5);
+    for (a, b) in alone.codes.iter().zip(&records[3].codes) {
+        assert_eq!(a.code, b.code);
+        assert!((a.probability - b.probability).abs() <= 1e-6 && !a.assigned);
+    }
+}
+
+#[test]
+fn one_note_of_plain_text_is_named_after_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    make_run(folder.path(), HeadKind::Cls);
+    let (note, out) = (folder.path().join("ward.txt"), folder.path().join("out.jsonl"));
+    fs::write(&note, "fever and\ncough\n").unwrap();
+    let model = folder.path().join("model");
+    let arguments = ["predict", "--model", model.to_str().unwrap(), "--text", note.to_str().unwrap()];
+    assert!(run(&[&arguments[..], &["--out", out.to_str().unwrap()]].concat()));
+    let record = read_predictions(&out).remove(0);
+    assert_eq!((record.note_id.as_str(), record.tokens, record.codes.len()), ("ward", 3, 5));
+    assert!(
+        record.codes.iter().all(|code| code.evidence.is_empty() && code.description.starts_with("About"))
+    );
+}
+
+#[test]
+fn a_bad_record_or_model_leaves_no_file() {
+    use bert_xml_trainer::commands::predict::{Options, Top, run};
+    use bert_xml_trainer::context::Context;
+
+    let folder = tempfile::tempdir().unwrap();
+    make_run(folder.path(), HeadKind::Xml);
+    let (input, out) = (folder.path().join("notes.jsonl"), folder.path().join("out.jsonl"));
+    let options = Options {
+        model: folder.path().to_owned(),
+        input: Some(input.clone()),
+        text: None,
+        top: Top(None),
+        threshold: None,
+        evidence: 1,
+        out: out.clone(),
+        columns: Default::default(),
+    };
+    let before = || fs::read_dir(folder.path()).unwrap().count();
+    let files = before() + 1;
+    let error = |notes: &[(&str, &str)]| {
+        write_notes(&input, notes);
+        let error = format!("{:#}", run(&Context::default(), &options).unwrap_err());
+        assert_eq!(before(), files, "a file is left after: {error}");
+        error.replace(input.to_str().unwrap(), "FILE")
+    };
+    assert_eq!(error(&[("a", "fever"), ("b", " ")]), "FILE, line 2: note `b` has an empty text");
+    assert_eq!(error(&[("a", "\u{1}\u{1}")]), "FILE, line 1: note `a` has an empty text");
+    let twice = error(&[("a", "fever"), ("a", "cough")]);
+    assert!(twice.starts_with("FILE, line 2: field `note_id`: `a` was there before"), "{twice}");
+
+    let weights = folder.path().join("model/weights.safetensors");
+    let bytes = fs::read(&weights).unwrap();
+    fs::write(&weights, &bytes[..bytes.len() - 4]).unwrap();
+    let damaged = error(&[("a", "fever")]);
+    assert!(damaged.contains("model: weights.safetensors is damaged: size in bytes is"), "{damaged}");
+}
+
+fn tensors(path: &Path) -> BTreeMap<String, Values> {
+    read_weights(&fs::read(path).unwrap()).unwrap().0
+}
+
+#[test]
+fn hidden_states_are_each_tokens_once_and_their_mean() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, out) = (folder.path().join("notes.jsonl"), folder.path().join("hidden.safetensors"));
+    let words = "fever and pain ".repeat(5);
+    write_notes(&input, &[("short", "fever and pain"), ("long", words.trim())]);
+    let hf = fixture();
+    let arguments = ["encode", "--model", hf.to_str().unwrap(), "--input", input.to_str().unwrap()];
+    let more = ["--out", out.to_str().unwrap(), "--max-len", "8"];
+    assert!(run(&[&arguments[..], &more].concat()));
+    let found = tensors(&out);
+    let names: Vec<&str> = found.keys().map(String::as_str).collect();
+    assert_eq!(names, ["long.hidden", "long.mean", "short.hidden", "short.mean"]);
+    let (long, short) = (&found["long.hidden"], &found["short.hidden"]);
+    let tokens = short.shape[0];
+    assert_eq!((short.shape[1], long.shape.as_slice()), (32, [tokens * 5, 32].as_slice()));
+    for (hidden, mean) in [(long, &found["long.mean"]), (short, &found["short.mean"])] {
+        for column in 0..32 {
+            let sum: f32 = hidden.data.iter().skip(column).step_by(32).sum();
+            assert!((sum / hidden.shape[0] as f32 - mean.data[column]).abs() < 1e-5);
+        }
+    }
+    // Windows of six tokens; the last is moved back and gives only what the ones before lack. So a window's
+    // states are those of its text alone.
+    let six = "fever and pain ".repeat(2);
+    write_notes(&input, &[("six", six.trim())]);
+    assert_eq!(tokens, 3, "the fixture's vocabulary has these words");
+    assert!(run(&[&arguments[..], &more].concat()));
+    let alone = &tensors(&out)["six.hidden"];
+    let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+    assert!(close(&long.data[..6 * 32], &alone.data) && close(&long.data[6 * 32..12 * 32], &alone.data));
+    assert!(close(&long.data[12 * 32..], &alone.data[3 * 32..]), "the last three of the window 9..15");
+
+    assert!(run(&[&arguments[..], &more, &["--pooled-only"]].concat()));
+    assert_eq!(tensors(&out).keys().collect::<Vec<_>>(), ["six.mean"]);
+}
+
+#[test]
+fn an_exported_model_is_the_encoder_and_the_head() {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, names) in [
+        (HeadKind::Xml, &["label_embeddings", "w_a", "w_b"][..]),
+        (HeadKind::Cls, &["classifier.bias", "classifier.weight"]),
+    ] {
+        let place = folder.path().join(format!("{kind:?}"));
+        let model = make_run(&place, kind);
+        let out = place.join("python");
+        assert!(run(&["export", "--model", place.to_str().unwrap(), "--out", out.to_str().unwrap()]));
+        let bert = HfBert::read(&out).unwrap();
+        assert!(bert.parameters.iter().all(|(path, values)| model.parameters[path] == *values));
+        let head = tensors(&out.join("head.safetensors"));
+        assert_eq!(head.keys().collect::<Vec<_>>(), names);
+        if kind == HeadKind::Xml {
+            assert_eq!((&head["w_b"].shape[..], &head["w_a"].shape[..]), (&[12, 32][..], &[1, 12][..]));
+            let Head::Xml(ours) = model.to_model(&Device::flex()).unwrap().head else { unreachable!() };
+            let embeddings = ours.labels.val().into_data().try_to_vec::<f32>().unwrap();
+            assert_eq!(head["label_embeddings"].data, embeddings);
+        }
+        assert_eq!(fs::read_to_string(out.join("labels.tsv")).unwrap(), model.labels.to_tsv());
+        assert!(!run(&["export", "--model", place.to_str().unwrap(), "--out", out.to_str().unwrap()]));
+    }
+}
+
+#[test]
+fn an_imported_checkpoint_has_more_positions_by_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = fixture();
+    let import = |name: &str, seed: &str| {
+        let out = folder.path().join(name);
+        let place = ["--out", out.to_str().unwrap(), "--max-positions", "100", "--seed", seed];
+        assert!(run(&[&["import", fixture.to_str().unwrap()][..], &place].concat()));
+        HfBert::read(&out).unwrap()
+    };
+    let (first, again, other) = (import("a", "1"), import("b", "1"), import("c", "2"));
+    assert_eq!(first.config.max_position_embeddings, 100);
+    assert!(first.has_mlm && first.has_nsp && first.has_pooler);
+    assert_eq!(first.parameters, again.parameters);
+    assert_ne!(first.parameters, other.parameters);
+}
