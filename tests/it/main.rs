@@ -4,3 +4,4 @@ mod evaluate;
 mod model_parity;
 mod synth;
 mod tokenizer_parity;
+mod prepare;
