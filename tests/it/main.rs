@@ -6,3 +6,4 @@ mod model_parity;
 mod predict;
 mod synth;
 mod tokenizer_parity;
+mod prepare;

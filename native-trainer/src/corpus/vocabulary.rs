@@ -114,7 +114,9 @@ pub fn open_vocabulary(path: &Path, cased: bool) -> Result<Tokenizer> {
     }
     let text = String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))?;
     let special = |token: &str| token.starts_with('[') && token.ends_with(']');
-    let capitals = text.lines().any(|token| !special(token) && token.contains(char::is_uppercase));
+    // ℝ is a capital, and its own lower case: it stands in uncased vocabularies.
+    let capital = |c: char| c.is_uppercase() && !c.to_lowercase().eq([c]);
+    let capitals = text.lines().any(|token| !special(token) && token.contains(capital));
     Tokenizer::from_vocab(&text, !cased && !capitals).with_context(|| path.display().to_string())
 }
 
@@ -125,6 +127,8 @@ pub struct Fit {
     pub vocabulary: String,
     /// Its tokens, special ones included.
     pub tokens: usize,
+    /// Whether it lowercases text, and strips accents.
+    pub lowercase: bool,
     /// Counts.
     #[serde(flatten)]
     pub counts: OovReport,
@@ -135,18 +139,21 @@ pub struct Fit {
 impl Fit {
     /// A row of the comparison.
     pub fn new(vocabulary: String, tokenizer: &Tokenizer, counts: OovReport) -> Self {
-        Self { vocabulary, tokens: tokenizer.vocab_size(), counts, oov_words_per_note: counts.per_note() }
+        let (tokens, lowercase) = (tokenizer.vocab_size(), tokenizer.lowercase());
+        Self { vocabulary, tokens, lowercase, counts, oov_words_per_note: counts.per_note() }
     }
 }
 
 /// The comparison as a Markdown table.
 pub fn table(fits: &[Fit]) -> String {
-    let mut out = String::from("| vocabulary | tokens | notes | words | OOV words | OOV words a note |\n");
-    out += "|---|---:|---:|---:|---:|---:|\n";
-    for Fit { vocabulary, tokens, counts, oov_words_per_note } in fits {
+    let mut out =
+        String::from("| vocabulary | tokens | case | notes | words | OOV words | OOV words a note |\n");
+    out += "|---|---:|---|---:|---:|---:|---:|\n";
+    for Fit { vocabulary, tokens, lowercase, counts, oov_words_per_note } in fits {
         let OovReport { notes, words, oov_words } = counts;
         let mean = oov_words_per_note.map_or("–".to_owned(), |mean| format!("{mean:.2}"));
-        out += &format!("| {vocabulary} | {tokens} | {notes} | {words} | {oov_words} | {mean} |\n");
+        let case = if *lowercase { "lowered" } else { "kept" };
+        out += &format!("| {vocabulary} | {tokens} | {case} | {notes} | {words} | {oov_words} | {mean} |\n");
     }
     out
 }
@@ -179,7 +186,7 @@ mod tests {
         assert_eq!(reports[0], OovReport { notes: 1000, words: 5000, oov_words: 3000 });
         assert_eq!(reports[1].oov_words, 1000);
         let page = table(&[Fit::new("a".into(), &small, reports[0])]);
-        assert!(page.ends_with("| a | 7 | 1000 | 5000 | 3000 | 3.00 |\n"), "{page}");
+        assert!(page.ends_with("| a | 7 | lowered | 1000 | 5000 | 3000 | 3.00 |\n"), "{page}");
     }
 
     #[test]
@@ -190,7 +197,7 @@ mod tests {
             fs::write(&path, format!("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n{tokens}")).unwrap();
             open_vocabulary(&path, cased).unwrap().lowercase()
         };
-        assert!(lower("fever\n", false));
+        assert!(lower("fever\n##ℝ\n", false));
         assert!(!lower("Fever\n", false));
         assert!(!lower("fever\n", true));
     }

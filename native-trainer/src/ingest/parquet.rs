@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::{Array, ArrayRef, AsArray, LargeStringArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
@@ -125,8 +126,10 @@ enum Column {
 }
 
 impl Column {
-    fn new(array: &ArrayRef) -> Result<Self, arrow::error::ArrowError> {
-        let strings = |array: &ArrayRef| Ok(cast(array, &DataType::LargeUtf8)?.as_string::<i64>().clone());
+    fn new(array: &ArrayRef) -> Result<Self, ArrowError> {
+        let strings = |array: &ArrayRef| -> Result<LargeStringArray, ArrowError> {
+            Ok(cast(array, &DataType::LargeUtf8)?.as_string::<i64>().clone())
+        };
         Ok(match array.data_type() {
             kind if is_text(kind) || kind.is_temporal() => Self::Text(strings(array)?),
             kind if kind.is_integer() => Self::Integer(strings(array)?),
