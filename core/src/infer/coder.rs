@@ -161,8 +161,18 @@ impl Coder {
             return Err(empty);
         }
         let ids: Vec<&[u32]> = notes.iter().map(|note| note.ids.as_slice()).collect();
-        let logits = max_logits(&self.model, &ids, &self.plan(options), &self.tokenizer.special());
-        Ok(logits.into_iter().map(sigmoid).collect())
+        Ok(self.probabilities_of_tokens(&ids, options))
+    }
+
+    /// Probabilities of every code for notes that are token ids already: dense, `[notes, labels]`. Special tokens
+    /// are added here.
+    ///
+    /// # Panics
+    /// If a note has no token.
+    pub fn probabilities_of_tokens(&self, notes: &[&[u32]], options: &PredictOptions) -> Vec<f32> {
+        assert!(notes.iter().all(|note| !note.is_empty()), "a note without tokens has no probabilities");
+        let logits = max_logits(&self.model, notes, &self.plan(options), &self.tokenizer.special());
+        logits.into_iter().map(sigmoid).collect()
     }
 
     fn plan(&self, options: &PredictOptions) -> WindowPlan {

@@ -5,12 +5,12 @@ use std::time::Instant;
 use anyhow::Result;
 use bert_xml_core::codes::LabelSet;
 use bert_xml_core::data::Split;
-use bert_xml_core::metrics::codiesp::{DEPTH, Document, Rules};
+use bert_xml_core::metrics::codiesp::Rules;
 
 use super::{SparseRows, constant, logistic, one_vs_rest, tfidf};
 use crate::context::{Context, hinted};
 use crate::corpus::Corpus;
-use crate::evaluation::codiesp::{TaskCodes, score};
+use crate::evaluation::codiesp::{TaskCodes, documents, score};
 use crate::evaluation::{Assignment, Judgement, Outside, PredictedCode, PredictedNote, judge, tune};
 use crate::progress::Unit;
 
@@ -177,15 +177,6 @@ fn ranking(row: &[f64]) -> Vec<usize> {
     order
 }
 
-/// Codes of at least `cut`, best first, as many as CodiEsp reads.
-fn documents(table: &[f64], labels: &LabelSet, gold: &[Vec<String>], cut: f64) -> Vec<Document> {
-    let of = |(row, gold): (&[f64], &Vec<String>)| {
-        let top = ranking(row).into_iter().filter(|&label| row[label] >= cut).take(DEPTH);
-        let predicted = top.map(|label| labels.labels()[label].code.clone()).collect();
-        Document { gold: gold.clone(), predicted }
-    };
-    table.chunks_exact(labels.len()).zip(gold).map(of).collect()
-}
 
 impl Outcome {
     /// The `top` codes of each note.

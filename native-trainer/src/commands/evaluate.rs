@@ -3,16 +3,20 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use bert_xml_core::data::Split;
+use bert_xml_core::infer::Coder;
 use bert_xml_core::metrics::codiesp::Rules;
 use clap::{Args, ValueEnum};
 
 use crate::context::{Context, hinted};
-use crate::evaluation::Judgement;
+use crate::corpus::Corpus;
+use crate::evaluation::codiesp::TaskCodes;
 use crate::evaluation::files::Files;
+use crate::evaluation::{Judgement, per_code_tsv};
 use crate::files::write_atomic;
 use crate::ingest::Columns;
+use crate::prediction::{ModelPlace, on_corpus};
 
 /// Options of `evaluate`.
 #[derive(Clone, Debug, Args)]
@@ -100,10 +104,10 @@ impl From<CodiEspRules> for Rules {
 ///
 /// # Errors
 /// Input that breaks a rule, or output that cannot be written.
-pub fn run(_context: &Context, options: &Options) -> Result<()> {
+pub fn run(context: &Context, options: &Options) -> Result<()> {
     let (Some(predictions), Some(gold)) = (&options.predictions, &options.gold) else {
-        if options.model.is_some() {
-            bail!("evaluating a model on a corpus is not built yet; use `predict` and evaluate its file");
+        if let (Some(model), Some(corpus)) = (&options.model, &options.corpus) {
+            return evaluate_model(context, options, model, corpus);
         }
         return Err(hinted(
             "nothing to judge",
@@ -128,6 +132,27 @@ pub fn run(_context: &Context, options: &Options) -> Result<()> {
     let judged = files.judge()?;
     if let Some(path) = &options.per_code {
         write_atomic(path, judged.per_code_tsv().as_bytes())?;
+    }
+    present(&judged.judgement, options.json.as_deref(), options.markdown.as_deref())
+}
+
+fn evaluate_model(context: &Context, options: &Options, model: &Path, corpus: &Path) -> Result<()> {
+    if let Some(threshold) = options.threshold {
+        ensure!((0.0..=1.0).contains(&threshold), "--threshold {threshold}: a probability is 0 to 1");
+    }
+    let folder = ModelPlace::read_coder(model)?;
+    let corpus = Corpus::open(corpus)?;
+    let (device, _) = context.device.open()?;
+    let coder = Coder::from_folder(&folder, &device)?;
+    let task = TaskCodes::read(options.task_codes.as_deref())?;
+    let codiesp = options.codiesp.map(|rules| (Rules::from(rules), task));
+    let judged = on_corpus::judge_model(context, &coder, &corpus, options.split, options.threshold, codiesp)?;
+    if let Some(path) = &options.per_code {
+        let cut = judged.judgement.assignment.threshold.unwrap_or(0.5);
+        let table = per_code_tsv(&judged.probabilities, &judged.gold, coder.labels(), |cell| {
+            f64::from(judged.probabilities[cell]) >= cut
+        });
+        write_atomic(path, table.as_bytes())?;
     }
     present(&judged.judgement, options.json.as_deref(), options.markdown.as_deref())
 }

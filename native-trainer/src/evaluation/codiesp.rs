@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use bert_xml_core::codes::{LabelSet, label_set};
 use bert_xml_core::metrics::codiesp::{
-    CodeList, CodiEspMap, Document, Rules, mean_average_precision, micro_counts,
+    CodeList, CodiEspMap, DEPTH, Document, Rules, mean_average_precision, micro_counts,
 };
 use serde::Serialize;
 
@@ -96,6 +96,19 @@ impl CodiEspScore {
         };
         text
     }
+}
+
+/// Documents of a dense table, `[notes, labels]`: codes of at least `cut`, best first (ties in the order of
+/// labels), as many as CodiEsp reads; `gold` has all codes of each note, labels or not.
+pub fn documents<T: Copy + Into<f64>>(table: &[T], labels: &LabelSet, gold: &[Vec<String>], cut: f64) -> Vec<Document> {
+    let of = |(row, gold): (&[T], &Vec<String>)| {
+        let mut order: Vec<usize> = (0..row.len()).filter(|&label| row[label].into() >= cut).collect();
+        order.sort_by(|&a, &b| row[b].into().total_cmp(&row[a].into()));
+        let top = order.into_iter().take(DEPTH);
+        let predicted = top.map(|label| labels.labels()[label].code.clone()).collect();
+        Document { gold: gold.clone(), predicted }
+    };
+    table.chunks_exact(labels.len()).zip(gold).map(of).collect()
 }
 
 #[cfg(test)]

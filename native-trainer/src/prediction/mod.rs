@@ -1,6 +1,7 @@
 //! A trained model at work: codes with evidence, hidden states, and the way from and to Hugging Face's format.
 
 pub mod exchange;
+pub mod on_corpus;
 pub mod output;
 pub mod place;
 pub mod states;
