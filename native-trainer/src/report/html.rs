@@ -8,6 +8,9 @@ use super::content::{Page, ReportedCode};
 use super::marks::marks;
 use super::style::{SHEET, background, rules};
 
+/// Numbers of codes behind a stretch of words, at most.
+const NUMBERS: usize = 4;
+
 /// Text as HTML: in an element, or in a quoted attribute.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 16);
@@ -47,7 +50,7 @@ fn render(out: &mut String, page: &Page) -> fmt::Result {
          <title>{title}</title>\n<style>\n{SHEET}{}</style>\n</head>\n<body>\n<main>\n",
         rules(page.codes.len())
     )?;
-    write!(out, "<header>\n<h1>{title}</h1>\n<p class=\"soft\">{}</p>\n</header>\n", escape(&page.summary))?;
+    writeln!(out, "<header>\n<h1>{title}</h1>\n<p class=\"soft\">{}</p>\n</header>", escape(&page.summary))?;
     tiles(out, page)?;
     out.push_str("<div class=\"split\">\n");
     note(out, page)?;
@@ -140,7 +143,8 @@ fn note(out: &mut String, page: &Page) -> fmt::Result {
             )?;
         }
         if !numbers.is_empty() {
-            write!(out, " data-n=\"{}\"", numbers.join(" "))?;
+            let more = if numbers.len() > NUMBERS { " …" } else { "" };
+            write!(out, " data-n=\"{}{more}\"", numbers[..numbers.len().min(NUMBERS)].join(" "))?;
         }
         write!(out, ">{}</{element}>", escape(mark.text))?;
     }
@@ -152,9 +156,9 @@ fn codes(out: &mut String, page: &Page) -> fmt::Result {
     out.push_str(
         "<section aria-labelledby=\"its-codes\">\n<h2 id=\"its-codes\">Its codes</h2>\n\
          <p class=\"soft small\">By falling probability. Point at a line, or step to it with the keyboard, and the note \
-         shows its words alone.</p>\n<table class=\"codes\">\n<thead><tr><th scope=\"col\">#</th><th scope=\"col\">Code</th>\
+         shows its words alone. The planted codes are those that the note was written for.</p>\n<table class=\"codes\">\n<thead><tr><th scope=\"col\">#</th><th scope=\"col\">Code</th>\
          <th scope=\"col\">Meaning, and the words for it</th><th scope=\"col\">Probability</th>\
-         <th scope=\"col\">Assigned</th><th scope=\"col\">In the note</th></tr></thead>\n<tbody>\n",
+         <th scope=\"col\">Assigned</th><th scope=\"col\">Planted</th></tr></thead>\n<tbody>\n",
     );
     let lit = page.lit();
     for (at, code) in page.codes.iter().enumerate() {
@@ -165,12 +169,12 @@ fn codes(out: &mut String, page: &Page) -> fmt::Result {
             false => "<span class=\"soft\">–</span>".to_owned(),
         };
         let percent = 100.0 * prediction.probability;
-        write!(
+        writeln!(
             out,
             "<tr class=\"r{at}{off}\" id=\"code-{number}\" tabindex=\"0\"><td><span class=\"swatch\">{number}</span></td>\
              <th scope=\"row\" class=\"code\">{}</th><td>{}<span class=\"words\">{}</span></td>\
              <td>{percent:.1} %<span class=\"bar\" aria-hidden=\"true\"><span style=\"width:{percent:.1}%\"></span></span></td>\
-             <td>{}</td><td>{}</td></tr>\n",
+             <td>{}</td><td>{}</td></tr>",
             escape(&prediction.code),
             escape(&prediction.description),
             escape(&words(code)),
@@ -191,9 +195,9 @@ fn codes(out: &mut String, page: &Page) -> fmt::Result {
         })
         .collect();
     if !missing.is_empty() {
-        write!(
+        writeln!(
             out,
-            "<p class=\"soft small\">Also in the note, further down its ranking: {}.</p>\n",
+            "<p class=\"soft small\">Also in the note, further down its ranking: {}.</p>",
             escape(&missing.join(", "))
         )?;
     }

@@ -13,8 +13,12 @@ fn hue(at: usize) -> u32 {
     HUES[at % HUES.len()]
 }
 
-/// The background of a piece of the note with these codes: one colour, or stripes of several.
+/// Stripes of a piece, at most: more could not be told apart.
+const STRIPES: usize = 3;
+
+/// The background of a piece of the note with these codes: one colour, or stripes of the first few.
 pub(super) fn background(codes: &[usize]) -> String {
+    let codes = &codes[..codes.len().min(STRIPES)];
     let colour = |at: usize| format!("hsl({} var(--s) var(--l))", hue(at));
     match codes {
         [] => "none".to_owned(),
@@ -42,7 +46,7 @@ pub(super) fn rules(codes: usize) -> String {
             "{row}{{--h:{hue}}}\n\
              main:has({row}:is(:hover,:focus-within)) .e{{background:none;color:var(--soft)}}\n\
              main:has({row}:is(:hover,:focus-within)) {words}{{background:hsl({hue} var(--s) var(--strong));color:var(--ink)}}\n\
-             main:has(a{words}:is(:hover,:focus-visible)) {row}{{background:hsl({hue} var(--s) var(--l))}}"
+             main:has(a{words}:is(:hover,:focus-visible)) {row}{{background:hsl({hue} var(--s) var(--l) / .4)}}"
         );
     }
     out

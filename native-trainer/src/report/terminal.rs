@@ -83,7 +83,7 @@ pub fn note_on_terminal(page: &Page, ink: Ink) -> String {
     out += "\n\n";
     let width = page.codes.iter().map(|code| code.prediction.code.chars().count()).max().unwrap_or(0).max(4);
     out += &format!(
-        " #  {:width$}  {:DESCRIPTION$}  {:<18}  assigned  in the note\n",
+        " #  {:width$}  {:DESCRIPTION$}  {:<18}  assigned  planted\n",
         "code", "meaning", "probability"
     );
     for (at, code) in page.codes.iter().enumerate() {
