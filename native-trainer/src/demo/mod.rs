@@ -3,8 +3,8 @@
 //! hospital → records → corpus → vocabulary → pretraining → fine-tuning (XML, CLS) → judging → a note → report
 //!
 //! Every step is the library call of the subcommand with the same name; this room only puts them in order
-//! ([`story`]), keeps the time of each ([`clock`]) and the folder that they write to ([`place`]), and turns what
-//! came out into a [`crate::report::Page`] ([`telling`]).
+//! (`story`), keeps the time of each (`clock`) and the folder that they write to (`place`), and turns what came
+//! out into a [`crate::report::Page`] (`telling`).
 
 mod clock;
 mod place;
