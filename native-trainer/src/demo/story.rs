@@ -168,12 +168,15 @@ impl Story<'_> {
             let input = PretrainInput { train: &train.tokens, dev: &dev.tokens, tokenizer, start: None };
             pretrain(context, &settings, input, &mut run, device)?;
             let size = serde_json::to_value(settings.size)?;
-            let passes = match settings.epochs {
-                1 => "once".to_owned(),
-                epochs => format!("{epochs} times"),
-            };
             let size = size.as_str().unwrap_or_default();
-            Ok(((), format!("a {size} encoder read the training notes {passes}, no codes involved")))
+            let most = match settings.max_steps {
+                0 => String::new(),
+                steps => format!(", {steps} steps at most"),
+            };
+            let passes = settings.epochs;
+            let outcome =
+                format!("a {size} encoder, {passes} passes over the training notes{most}; no codes involved");
+            Ok(((), outcome))
         })
     }
 
@@ -204,8 +207,7 @@ impl Story<'_> {
             write_model(&run, &settings, &done, tokenizer, labels)?;
             let auc = done.dev.as_ref().and_then(|report| report.auc_micro);
             let auc = auc.map_or("undefined".to_owned(), |auc| format!("{auc:.3}"));
-            let outcome =
-                format!("best after pass {} of {}: dev AUC micro {auc}", done.epoch, settings.epochs);
+            let outcome = format!("the model after pass {} was best on dev: AUC micro {auc}", done.epoch);
             Ok((done, outcome))
         })
     }
