@@ -1,5 +1,6 @@
 //! One integration binary; a module a subject.
 
+mod demo;
 mod evaluate;
 mod hf_folder;
 mod model_parity;

@@ -1,5 +1,7 @@
 //! `cargo xtask <chore>`: what the project does to itself. Each chore is one file.
 
+mod demo;
+mod machine;
 mod stages;
 mod wasm_target;
 
@@ -8,6 +10,7 @@ use std::{path::Path, process::ExitCode};
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
+  demo [--once] [-- ARGS]          check the machine, build, and run `bert-xml demo ARGS`; --once says no more
   test [--only A,B] [--skip A,B]   everything that has to hold, stage by stage; --list names the stages
   wasm-target                      make the standard library for wasm32-unknown-unknown available
 ";
@@ -28,6 +31,7 @@ fn chore(args: &[String]) -> anyhow::Result<()> {
         anyhow::bail!("no chore named\n\n{USAGE}");
     };
     match name.as_str() {
+        "demo" => demo::run(root, rest),
         "test" => stages::run(root, rest),
         "wasm-target" => {
             anyhow::ensure!(rest.is_empty(), "wasm-target takes no arguments");

@@ -40,6 +40,14 @@ pub fn ensure() -> Result<()> {
     Ok(())
 }
 
+/// Whether the compiler in use has it; builds and fetches nothing.
+///
+/// # Errors
+/// No compiler.
+pub fn is_installed() -> Result<bool> {
+    Ok(installed(&sysroot()?))
+}
+
 fn sysroot() -> Result<PathBuf> {
     let output =
         Command::new("rustc").args(["--print", "sysroot"]).output().context("rustc does not start")?;

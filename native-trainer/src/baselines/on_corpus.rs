@@ -177,7 +177,6 @@ fn ranking(row: &[f64]) -> Vec<usize> {
     order
 }
 
-
 impl Outcome {
     /// The `top` codes of each note.
     pub fn predictions<'a>(

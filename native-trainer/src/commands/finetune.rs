@@ -3,19 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use bert_xml_core::codes::LabelSet;
 use bert_xml_core::data::Split;
 use bert_xml_core::model::hf_folder::{HfBert, is_hf_folder};
-use bert_xml_core::model_folder::{Manifest, ModelFolder};
-use bert_xml_core::text::Tokenizer;
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::recipe::{Recipe, read_tokenizer, tokenizer_digest};
 use crate::context::{Context, hinted};
 use crate::corpus::Corpus;
-use crate::files::{FolderInTheMaking, write_atomic};
+use crate::files::write_atomic;
 use crate::train::finetune::{FinetuneInput, Finetuned, finetune};
+use crate::train::outcome::write_model;
 use crate::train::run::Run;
 use crate::train::settings::{FinetuneSettings, LabelInit};
 use crate::train::tokens::{TokenizedSplit, tokenize};
@@ -197,28 +195,4 @@ fn read_encoder(name: &str) -> Result<Option<HfBert>> {
         ));
     }
     Ok(Some(HfBert::read(folder)?))
-}
-
-/// Writes `model/` of the run; one from an earlier call that was cut off is replaced.
-fn write_model(
-    run: &Run,
-    settings: &FinetuneSettings,
-    done: &Finetuned,
-    tokenizer: &Tokenizer,
-    labels: &LabelSet,
-) -> Result<()> {
-    let place = run.folder().join("model");
-    if place.exists() {
-        std::fs::remove_dir_all(&place).with_context(|| format!("replacing {}", place.display()))?;
-    }
-    let mut manifest = Manifest::new(done.config.clone());
-    (manifest.max_len, manifest.stride) = (settings.max_len, settings.stride());
-    manifest.threshold = done.threshold;
-    let provenance =
-        json!({"run": run.provenance()?, "settings": settings, "epoch": done.epoch, "dev": done.dev});
-    manifest.provenance = provenance.as_object().cloned().unwrap_or_default();
-    let folder = ModelFolder::of_model(&done.model, manifest, tokenizer.clone(), labels.clone())?;
-    let making = FolderInTheMaking::start(&place)?;
-    folder.write(making.path())?;
-    making.finish()
 }

@@ -1,24 +1,14 @@
 //! `bert-xml synth`: writes the notes of a synthetic hospital as records.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::Args;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use rayon::prelude::*;
 
 use crate::context::{Context, hinted};
 use crate::corpus::builtin;
-use crate::files::write_atomic_with;
-use crate::progress::{Progress, Unit};
-use crate::synth::{Hospital, Length, Summary, SynthError, SynthNote, SynthSettings};
-
-/// Patients that are written side by side.
-const PATIENTS_AT_ONCE: u64 = 512;
+use crate::synth::{Hospital, Length, SynthError, SynthSettings, Written, write_hospital};
 
 /// Options of `synth`.
 #[derive(Clone, Debug, Args)]
@@ -78,93 +68,10 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
         SynthError::Setting { .. } => anyhow!(error),
     })?;
     let start = Instant::now();
-    let mut progress = context.start("synth", None, Unit::Notes);
-    let mut summary = Summary::default();
-    let mut bytes = 0;
-    let mut write_notes = |notes: &mut dyn Write, gold: Option<&mut dyn Write>| -> io::Result<()> {
-        bytes = write_patients(&hospital, options.patients, notes, gold, &mut summary, &mut progress)?;
-        Ok(())
-    };
-    match &options.gold_evidence {
-        None => write_records(&options.out, |notes| write_notes(notes, None))?,
-        Some(path) => write_records(path, |gold| {
-            write_records(&options.out, |notes| write_notes(notes, Some(gold))).map_err(into_io)
-        })?,
-    }
-    progress.finish();
+    let written =
+        write_hospital(context, &hospital, options.patients, &options.out, options.gold_evidence.as_deref())?;
+    let Written { summary, bytes } = written;
     let seconds = start.elapsed().as_secs_f64();
     eprintln!("{summary}\nwritten in {seconds:.1} s ({:.1} MB/s)", bytes as f64 / 1e6 / seconds.max(1e-9));
     Ok(())
-}
-
-/// Writes all patients in order; returns the bytes of the notes before compression.
-fn write_patients(
-    hospital: &Hospital,
-    patients: u64,
-    notes: &mut dyn Write,
-    mut gold: Option<&mut dyn Write>,
-    summary: &mut Summary,
-    progress: &mut Progress,
-) -> io::Result<u64> {
-    let mut bytes = 0;
-    for first in (0..patients).step_by(PATIENTS_AT_ONCE as usize) {
-        let here = first..(first + PATIENTS_AT_ONCE).min(patients);
-        let drawn: Vec<(Vec<SynthNote>, Vec<u8>)> = here
-            .into_par_iter()
-            .map(|number| {
-                let drawn = hospital.patient(number);
-                let mut lines = Vec::new();
-                for written in &drawn {
-                    serde_json::to_writer(&mut lines, &written.note)?;
-                    lines.push(b'\n');
-                }
-                Ok((drawn, lines))
-            })
-            .collect::<io::Result<_>>()?;
-        for (drawn, lines) in drawn {
-            notes.write_all(&lines)?;
-            bytes += lines.len() as u64;
-            for written in &drawn {
-                summary.add(written);
-                if let Some(gold) = gold.as_deref_mut() {
-                    for mention in &written.evidence {
-                        serde_json::to_writer(&mut *gold, mention)?;
-                        gold.write_all(b"\n")?;
-                    }
-                }
-            }
-            progress.advance(drawn.len() as u64);
-        }
-    }
-    Ok(bytes)
-}
-
-/// Opens `path` for lines, compressed by its ending, whole or not at all; `-` is standard output.
-fn write_records(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    if path == Path::new("-") {
-        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        return write(&mut out).and_then(|()| out.flush()).context("writing to standard output");
-    }
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("").to_ascii_lowercase();
-    write_atomic_with(path, |file: &mut BufWriter<&File>| match ending.as_str() {
-        "gz" => {
-            let mut packed = GzEncoder::new(file, Compression::default());
-            write(&mut packed)?;
-            packed.finish()?;
-            Ok(())
-        }
-        "zst" => {
-            let mut packed = zstd::Encoder::new(file, 0)?;
-            write(&mut packed)?;
-            packed.finish()?;
-            Ok(())
-        }
-        _ => write(file),
-    })
-}
-
-/// Through the callback of another file; a closed pipe stays one.
-fn into_io(error: anyhow::Error) -> io::Error {
-    let kind = error.downcast_ref::<io::Error>().map_or(io::ErrorKind::Other, io::Error::kind);
-    io::Error::new(kind, format!("{error:#}"))
 }

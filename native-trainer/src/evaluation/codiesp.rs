@@ -100,7 +100,12 @@ impl CodiEspScore {
 
 /// Documents of a dense table, `[notes, labels]`: codes of at least `cut`, best first (ties in the order of
 /// labels), as many as CodiEsp reads; `gold` has all codes of each note, labels or not.
-pub fn documents<T: Copy + Into<f64>>(table: &[T], labels: &LabelSet, gold: &[Vec<String>], cut: f64) -> Vec<Document> {
+pub fn documents<T: Copy + Into<f64>>(
+    table: &[T],
+    labels: &LabelSet,
+    gold: &[Vec<String>],
+    cut: f64,
+) -> Vec<Document> {
     let of = |(row, gold): (&[T], &Vec<String>)| {
         let mut order: Vec<usize> = (0..row.len()).filter(|&label| row[label].into() >= cut).collect();
         order.sort_by(|&a, &b| row[b].into().total_cmp(&row[a].into()));

@@ -9,6 +9,7 @@
 //! hospital of ten as in one of a million. No real data went into it.
 
 mod conditions;
+mod file;
 mod notes;
 mod patient;
 mod phrasing;
@@ -26,6 +27,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+pub use file::{Written, write_hospital};
 pub use sample::sample_note;
 pub use settings::{Length, SynthError, SynthSettings};
 pub use summary::Summary;

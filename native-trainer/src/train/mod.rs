@@ -8,6 +8,7 @@ pub mod examples;
 pub mod finetune;
 pub mod interrupt;
 pub mod memory;
+pub mod outcome;
 pub mod pretrain;
 pub mod run;
 pub mod tokens;

@@ -1,0 +1,39 @@
+//! What fine-tuning leaves in its run: a model folder with its provenance.
+
+use anyhow::{Context as _, Result};
+use bert_xml_core::codes::LabelSet;
+use bert_xml_core::model_folder::{Manifest, ModelFolder};
+use bert_xml_core::text::Tokenizer;
+use serde_json::json;
+
+use super::finetune::Finetuned;
+use super::run::Run;
+use super::settings::FinetuneSettings;
+use crate::files::FolderInTheMaking;
+
+/// Writes `model/` of the run; one from an earlier call that was cut off is replaced.
+///
+/// # Errors
+/// Parts that do not fit each other; whatever the disk says.
+pub fn write_model(
+    run: &Run,
+    settings: &FinetuneSettings,
+    done: &Finetuned,
+    tokenizer: &Tokenizer,
+    labels: &LabelSet,
+) -> Result<()> {
+    let place = run.folder().join("model");
+    if place.exists() {
+        std::fs::remove_dir_all(&place).with_context(|| format!("replacing {}", place.display()))?;
+    }
+    let mut manifest = Manifest::new(done.config.clone());
+    (manifest.max_len, manifest.stride) = (settings.max_len, settings.stride());
+    manifest.threshold = done.threshold;
+    let provenance =
+        json!({"run": run.provenance()?, "settings": settings, "epoch": done.epoch, "dev": done.dev});
+    manifest.provenance = provenance.as_object().cloned().unwrap_or_default();
+    let folder = ModelFolder::of_model(&done.model, manifest, tokenizer.clone(), labels.clone())?;
+    let making = FolderInTheMaking::start(&place)?;
+    folder.write(making.path())?;
+    making.finish()
+}

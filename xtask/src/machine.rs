@@ -1,0 +1,239 @@
+//! What this machine has of what the project needs: looked up in seconds, nothing built or fetched.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::wasm_target;
+
+/// One need.
+pub struct Need {
+    /// What it is.
+    pub name: &'static str,
+    /// What it is for.
+    pub purpose: &'static str,
+    /// Whether the demo cannot do without it.
+    pub required: bool,
+    /// What was found, or why that does not do.
+    pub found: Result<String, String>,
+    /// The one command (or deed) that brings it.
+    pub remedy: String,
+}
+
+const GIB: u64 = 1 << 30;
+/// A full build of dependencies, tests and demo.
+const DISK: u64 = 6 * GIB;
+/// Two compilers side by side, and then the training.
+const MEMORY: u64 = 3 * GIB;
+const NODE: u64 = 20;
+/// Oldest compiler that the dependencies take.
+const RUST: (u64, u64) = (1, 95);
+
+/// Looks for everything; `target` is where builds go.
+pub fn needs(target: &Path) -> Vec<Need> {
+    let packages = PackageManager::find();
+    let need = |name, purpose, required, found, remedy| Need { name, purpose, required, found, remedy };
+    vec![
+        need(
+            "disk",
+            "build and models",
+            true,
+            disk(target),
+            "free some, or set CARGO_TARGET_DIR to another disk".into(),
+        ),
+        need(
+            "memory",
+            "build and training",
+            true,
+            memory(),
+            "close other programs, or build with CARGO_BUILD_JOBS=1".into(),
+        ),
+        need("Rust", "everything", true, rust(), "rustup update stable".into()),
+        need("C compiler", "zstd, linking", true, compiler(), packages.compiler()),
+        need("Node", "browser page, later", false, node(), packages.node()),
+        need("Chromium", "browser page, later", false, browser(), packages.chromium()),
+        need(
+            "wasm32 target",
+            "browser page, later",
+            false,
+            wasm(),
+            format!("rustup target add {}", wasm_target::TARGET),
+        ),
+    ]
+}
+
+/// The needs as a table, and the commands for what is missing.
+pub fn table(needs: &[Need]) -> String {
+    let mut out = format!("{:<14} {:<9} {:<24} {}\n", "need", "state", "found", "for");
+    for need in needs {
+        let (state, found) = match (&need.found, need.required) {
+            (Ok(found), _) => ("ok", found),
+            (Err(found), true) => ("MISSING", found),
+            (Err(found), false) => ("optional", found),
+        };
+        out += &format!("{:<14} {state:<9} {found:<24} {}\n", need.name, need.purpose);
+    }
+    let missing: Vec<&Need> = needs.iter().filter(|need| need.found.is_err()).collect();
+    if !missing.is_empty() {
+        out += "\nto get what is not there (optional: not needed for the demo of today):\n";
+        for need in missing {
+            out += &format!("  {:<14} {}\n", need.name, need.remedy);
+        }
+    }
+    out
+}
+
+/// The program's place on the PATH.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let file = format!("{name}{}", env::consts::EXE_SUFFIX);
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(&file)).find(|path| path.is_file())
+}
+
+/// What a command prints, if it succeeds.
+fn output(name: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(name).args(arguments).output().ok().filter(|output| output.status.success())?;
+    String::from_utf8(output.stdout).ok()
+}
+
+fn enough(bytes: u64, least: u64, what: &str) -> Result<String, String> {
+    let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / GIB as f64);
+    if bytes >= least {
+        Ok(format!("{} {what}", gib(bytes)))
+    } else {
+        Err(format!("{} {what}, needs {}", gib(bytes), gib(least)))
+    }
+}
+
+/// Free space where builds go, by POSIX `df`; a machine without it is trusted.
+fn disk(target: &Path) -> Result<String, String> {
+    let exists = target.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let free = || {
+        let table = output("df", &["-Pk", exists.to_str()?])?;
+        // Filesystem, blocks, used, available, capacity, mounted on.
+        table.lines().last()?.split_whitespace().nth(3)?.parse::<u64>().ok()
+    };
+    free().map_or_else(|| Ok("not known".into()), |blocks| enough(blocks * 1024, DISK, "free"))
+}
+
+fn memory() -> Result<String, String> {
+    let linux = || {
+        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
+    };
+    let mac = || output("sysctl", &["-n", "hw.memsize"])?.trim().parse::<u64>().ok();
+    let bytes = linux().or_else(|| cfg!(target_os = "macos").then(mac).flatten());
+    bytes.map_or_else(|| Ok("not known".into()), |bytes| enough(bytes, MEMORY, "available"))
+}
+
+fn rust() -> Result<String, String> {
+    let version = output("rustc", &["--version"]).ok_or("not found")?;
+    let number = version.split_whitespace().nth(1).unwrap_or_default().to_owned();
+    let mut parts = number.split('.').map(|part| part.parse::<u64>().unwrap_or(0));
+    let found = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    if found >= RUST { Ok(number) } else { Err(format!("{number}, needs {}.{}", RUST.0, RUST.1)) }
+}
+
+fn compiler() -> Result<String, String> {
+    let named = env::var("CC").ok();
+    let candidates = named.iter().map(String::as_str).chain(["cc", "gcc", "clang"]);
+    if cfg!(windows) {
+        return Ok("Rust's own choice".into());
+    }
+    let mut found = candidates.filter(|name| Path::new(name).is_file() || program(name).is_some());
+    found.next().map(str::to_owned).ok_or_else(|| "not found".into())
+}
+
+fn node() -> Result<String, String> {
+    let version = output("node", &["--version"]).ok_or("not found")?;
+    let version = version.trim().to_owned();
+    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u64>().ok());
+    match major {
+        Some(major) if major >= NODE => Ok(version),
+        _ => Err(format!("{version}, needs {NODE}")),
+    }
+}
+
+fn browser() -> Result<String, String> {
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge"];
+    let installed = [
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    ];
+    let on_path = names.into_iter().find(|name| program(name).is_some());
+    let app = || installed.into_iter().find(|path| Path::new(path).is_file()).map(|_| "an application");
+    on_path.or_else(app).map(str::to_owned).ok_or_else(|| "not found".into())
+}
+
+fn wasm() -> Result<String, String> {
+    match wasm_target::is_installed() {
+        Ok(true) => Ok("installed".into()),
+        Ok(false) => Err("not installed".into()),
+        Err(error) => Err(format!("{error:#}")),
+    }
+}
+
+/// Who installs programs here.
+enum PackageManager {
+    Apt,
+    Dnf,
+    Pacman,
+    Brew,
+    Winget,
+    Unknown,
+}
+
+impl PackageManager {
+    fn find() -> Self {
+        let known = [
+            ("apt-get", Self::Apt),
+            ("dnf", Self::Dnf),
+            ("pacman", Self::Pacman),
+            ("brew", Self::Brew),
+            ("winget", Self::Winget),
+        ];
+        known
+            .into_iter()
+            .find(|(name, _)| program(name).is_some())
+            .map_or(Self::Unknown, |(_, manager)| manager)
+    }
+
+    fn compiler(&self) -> String {
+        match self {
+            Self::Apt => "sudo apt-get install -y build-essential",
+            Self::Dnf => "sudo dnf install -y gcc",
+            Self::Pacman => "sudo pacman -S --needed base-devel",
+            Self::Brew => "xcode-select --install",
+            Self::Winget => "winget install Microsoft.VisualStudio.2022.BuildTools",
+            Self::Unknown => "install a C compiler (cc)",
+        }
+        .into()
+    }
+
+    fn node(&self) -> String {
+        match self {
+            // The distribution's own may be older than 20; `n` brings that one.
+            Self::Apt => "sudo apt-get install -y nodejs npm && sudo npx --yes n 20",
+            Self::Dnf => "sudo dnf install -y nodejs20",
+            Self::Pacman => "sudo pacman -S --needed nodejs npm",
+            Self::Brew => "brew install node@20",
+            Self::Winget => "winget install OpenJS.NodeJS.LTS",
+            Self::Unknown => "install Node 20 or newer",
+        }
+        .into()
+    }
+
+    fn chromium(&self) -> String {
+        match self {
+            Self::Apt => "sudo apt-get install -y chromium",
+            Self::Dnf => "sudo dnf install -y chromium",
+            Self::Pacman => "sudo pacman -S --needed chromium",
+            Self::Brew => "brew install --cask google-chrome",
+            Self::Winget => "winget install Google.Chrome",
+            Self::Unknown => "install Chromium or Chrome",
+        }
+        .into()
+    }
+}
