@@ -10,7 +10,7 @@ use crate::progress::{Progress, Unit};
 /// Options that every subcommand takes.
 #[derive(Clone, Debug, Args)]
 pub struct Context {
-    /// Where tensors live: auto, cpu, wgpu[:INDEX] or cuda[:INDEX]
+    /// Where tensors live: auto, cpu, `wgpu[:INDEX]` or `cuda[:INDEX]`
     #[arg(
         long,
         global = true,

@@ -18,8 +18,11 @@ const OUTPUT_TOLERANCE: f32 = 1e-4;
 /// Of the largest entry of a gradient.
 const GRADIENT_TOLERANCE: f32 = 1e-3;
 
+/// Shape and numbers.
+type Integers = (Vec<usize>, Vec<i64>);
+
 /// Float tensors by name, and integers by name.
-fn read(bytes: &[u8]) -> (BTreeMap<String, Values>, BTreeMap<String, (Vec<usize>, Vec<i64>)>) {
+fn read(bytes: &[u8]) -> (BTreeMap<String, Values>, BTreeMap<String, Integers>) {
     let file = SafeTensors::deserialize(bytes).unwrap();
     let (mut floats, mut integers) = (BTreeMap::new(), BTreeMap::new());
     for (name, view) in file.tensors() {
@@ -47,11 +50,11 @@ fn float<const D: usize>(values: &Values, device: &Device) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values.data.clone(), values.shape.clone()), device)
 }
 
-fn int(values: &(Vec<usize>, Vec<i64>), device: &Device) -> Tensor<2, Int> {
+fn int(values: &Integers, device: &Device) -> Tensor<2, Int> {
     Tensor::from_data(TensorData::new(values.1.clone(), values.0.clone()), device)
 }
 
-fn mask(values: &(Vec<usize>, Vec<i64>), device: &Device) -> Tensor<2, Bool> {
+fn mask(values: &Integers, device: &Device) -> Tensor<2, Bool> {
     int(values, device).equal_scalar(1)
 }
 

@@ -129,11 +129,11 @@ pub fn pretrain(
     for epoch in 0..settings.epochs {
         let start = if epoch == 0 { 0 } else { ends[epoch as usize - 1] };
         let end = ends[epoch as usize].min(steps);
-        if state.step >= end && !(state.step == start) {
-            continue;
-        }
         if start >= steps {
             break;
+        }
+        if state.step >= end {
+            continue;
         }
         let pairs = pairs_in(epoch);
         let lengths: Vec<u32> = pairs.iter().map(Pair::len).collect();

@@ -1,0 +1,204 @@
+//! Training through the command line: the same seed gives the same run, a resume gives the same weights,
+//! settings and inputs that differ are refused.
+
+use std::fs;
+use std::path::Path;
+
+use bert_xml_core::model::weights::read_weights;
+use serde_json::Value;
+
+use crate::process::{argument, command, fail, small_corpus, succeed};
+
+/// Tiny shapes; an encoder of 2 layers, 24 steps at most.
+const PRETRAIN: [&str; 9] =
+    ["pretrain", "--recipe", "demo", "--batch", "8", "--max-len", "48", "--set", "checkpoint_every=5"];
+const FINETUNE: [&str; 9] =
+    ["finetune", "--recipe", "demo", "--batch", "8", "--max-len", "64", "--set", "checkpoint_every=5"];
+
+struct Place {
+    folder: tempfile::TempDir,
+    corpus: String,
+    vocab: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        let made = small_corpus();
+        let at = |name: &str| made.join(name).to_str().unwrap().to_owned();
+        Self { folder: tempfile::tempdir().unwrap(), corpus: at("corpus"), vocab: at("vocab") }
+    }
+
+    fn at(&self, name: &str) -> String {
+        argument(&self.folder.path().join(name)).to_owned()
+    }
+
+    fn pretrain<'a>(&'a self, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        let inputs = ["--corpus", &self.corpus, "--vocab", &self.vocab, "--out", out];
+        [&PRETRAIN[..], &inputs, more].concat()
+    }
+
+    fn finetune<'a>(&'a self, encoder: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        let inputs = ["--corpus", &self.corpus, "--vocab", &self.vocab, "--encoder", encoder, "--out", out];
+        [&FINETUNE[..], &inputs, more].concat()
+    }
+}
+
+/// Every line of `metrics.jsonl` without what a clock says.
+fn metrics(run: &str) -> Vec<Value> {
+    let text = fs::read_to_string(Path::new(run).join("metrics.jsonl")).unwrap();
+    let clean = |line: &str| {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        for clock in ["seconds", "tokens_per_second"] {
+            line.as_object_mut().unwrap().remove(clock);
+        }
+        line
+    };
+    text.lines().map(clean).collect()
+}
+
+fn bytes(run: &str, file: &str) -> Vec<u8> {
+    fs::read(Path::new(run).join(file)).unwrap()
+}
+
+fn losses(run: &str) -> Vec<f64> {
+    metrics(run).iter().filter_map(|line| line["loss"].as_f64()).collect()
+}
+
+/// A copy of a run as it stood at an earlier checkpoint.
+fn as_it_stood(run: &str, copy: &str, step: u64) {
+    fs::create_dir_all(Path::new(copy).join("checkpoints")).unwrap();
+    for file in ["settings.toml", "provenance.json", "metrics.jsonl"] {
+        fs::copy(Path::new(run).join(file), Path::new(copy).join(file)).unwrap();
+    }
+    let name = format!("checkpoints/step-{step:08}");
+    fs::create_dir(Path::new(copy).join(&name)).unwrap();
+    for file in ["state.json", "weights.safetensors", "optimizer.safetensors"] {
+        fs::copy(Path::new(run).join(&name).join(file), Path::new(copy).join(&name).join(file)).unwrap();
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run_and_a_resume_the_same_weights() {
+    let place = Place::new();
+    let (first, second, resumed, other) = (place.at("a"), place.at("b"), place.at("c"), place.at("d"));
+    let steps = ["--epochs", "1", "--max-steps", "12"];
+    for run in [&first, &second] {
+        succeed(&place.pretrain(run, &steps));
+    }
+    let weights = bytes(&first, "encoder/model.safetensors");
+    assert!(weights == bytes(&second, "encoder/model.safetensors"), "same seed, other weights");
+    assert_eq!(metrics(&first), metrics(&second));
+    assert_eq!(metrics(&first).len(), 13, "12 steps and a line of dev losses");
+
+    // Step 10 is a checkpoint in the middle of an epoch; steps 11 and 12 come again, in a new process.
+    as_it_stood(&first, &resumed, 10);
+    succeed(&place.pretrain(&resumed, &[&steps[..], &["--resume"]].concat()));
+    assert!(weights == bytes(&resumed, "encoder/model.safetensors"), "a resume changed the weights");
+    assert_eq!(metrics(&first), metrics(&resumed));
+
+    succeed(&place.pretrain(&other, &[&steps[..], &["--seed", "2"]].concat()));
+    assert!(weights != bytes(&other, "encoder/model.safetensors"), "the seed decides nothing");
+    let said = fail(&place.pretrain(&resumed, &[&steps[..], &["--resume", "--lr", "1e-5"]].concat()));
+    assert!(said.contains("optimizer.learning_rate = "), "{said}");
+    let said = fail(&place.pretrain(&resumed, &[&steps[..], &["--resume", "--seed", "2"]].concat()));
+    assert!(said.contains("was started with seed 1, not 2"), "{said}");
+    let said = fail(&place.pretrain(&first, &steps));
+    assert!(said.contains("is not empty") && said.contains("hint: ") && said.contains("--resume"), "{said}");
+}
+
+#[test]
+fn a_killed_run_goes_on_to_the_same_weights() {
+    let place = Place::new();
+    let (whole, killed) = (place.at("whole"), place.at("killed"));
+    let settings = ["--epochs", "1", "--max-steps", "14", "--set", "checkpoint_every=2"];
+    succeed(&place.finetune("none", &whole, &settings));
+    let resume = place.finetune("none", &killed, &[&settings[..], &["--resume"]].concat());
+    for kill in 0..3u64 {
+        let mut child = command(&resume).spawn().unwrap();
+        // Wherever it is after a while that differs each time.
+        std::thread::sleep(std::time::Duration::from_millis(400 + 350 * kill));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    succeed(&resume);
+    for file in ["model/weights.safetensors", "checkpoints/best.safetensors"] {
+        assert!(bytes(&whole, file) == bytes(&killed, file), "{file} differs after three kills");
+    }
+    assert_eq!(metrics(&whole), metrics(&killed));
+}
+
+#[test]
+fn micro_batches_change_no_loss_and_frozen_layers_no_weight() {
+    let place = Place::new();
+    let encoder = place.at("encoder");
+    succeed(&place.pretrain(&encoder, &["--epochs", "1", "--max-steps", "2"]));
+    let still = ["--epochs", "1", "--max-steps", "6", "--set", "dropout=0.0"];
+    let (whole, parts, chunks) = (place.at("whole"), place.at("parts"), place.at("chunks"));
+    succeed(&place.finetune(&encoder, &whole, &still)[..].iter().copied().filter(|a| *a != "--vocab").collect::<Vec<_>>());
+    succeed(&place.finetune(&encoder, &parts, &[&still[..], &["--micro-batch", "64"]].concat()));
+    succeed(&place.finetune(&encoder, &chunks, &[&still[..], &["--set", "label_chunk=2"]].concat()));
+    for other in [&parts, &chunks] {
+        for (a, b) in losses(&whole).iter().zip(losses(other)) {
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        }
+    }
+
+    let frozen = place.at("frozen");
+    succeed(&place.finetune(&encoder, &frozen, &[&still[..], &["--freeze", "1"]].concat()));
+    let read = |path: &str, file: &str| read_weights(&bytes(path, file)).unwrap().0;
+    let (before, after) = (read(&encoder, "encoder/model.safetensors"), read(&frozen, "model/weights.safetensors"));
+    let query = |layer: usize| {
+        let theirs = before[&format!("bert.encoder.layer.{layer}.attention.self.query.weight")].transposed();
+        theirs == after[&format!("encoder.layers.{layer}.attention.query.weight")]
+    };
+    assert!(query(0) && !query(1), "the first layer stays, the second learns");
+    let words = (&before["bert.embeddings.word_embeddings.weight"], &after["encoder.embeddings.word.weight"]);
+    assert!(words.0 == words.1, "embeddings below a frozen layer stay");
+}
+
+#[test]
+fn a_model_is_judged_on_its_own_labels_only() {
+    let place = Place::new();
+    let run = place.at("run");
+    succeed(&place.finetune("none", &run, &["--epochs", "1", "--max-steps", "2", "--head", "cls"]));
+    let judge = ["evaluate", "--model", &run, "--corpus", &place.corpus];
+    let ended = succeed(&[&judge[..], &["--json", "-"]].concat());
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let keys = [
+        "auc_micro", "auc_macro", "auc_micro_all", "auprc_micro", "auprc_macro", "f1_micro", "f1_macro", "p_at_5",
+        "p_at_8", "p_at_15", "r_precision", "map", "exact_match", "ece", "threshold", "notes", "codes",
+        "codes_undefined",
+    ];
+    assert!(keys.iter().all(|key| report.get(key).is_some()), "{report}");
+    assert!(report["notes"].as_u64().unwrap() > 0);
+
+    let (notes, other) = (place.at("notes.jsonl"), place.at("other"));
+    succeed(&["synth", "--patients", "60", "--codes", "30", "--length", "short", "--out", &notes]);
+    succeed(&["prepare", "--input", &notes, "--more-than", "3", "--out", &other]);
+    let said = fail(&["evaluate", "--model", &run, "--corpus", &other]);
+    assert!(said.contains("label sets do not match: the model has ") && said.contains("hint: "), "{said}");
+    let said = fail(&["evaluate", "--model", &place.corpus, "--corpus", &other]);
+    assert!(said.starts_with("error: "), "{said}");
+}
+
+/// A file size limit stands in for a full disk: the same write fails in the same place.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_names_the_file_and_leaves_nothing() {
+    let place = Place::new();
+    let (notes, out) = (place.at("notes.jsonl"), place.at("full"));
+    succeed(&["synth", "--patients", "200", "--codes", "12", "--length", "short", "--out", &notes]);
+    let script = "trap '' XFSZ; ulimit -f 24; exec \"$@\"";
+    let arguments = ["prepare", "--input", &notes, "--more-than", "3", "--out", &out];
+    let output = std::process::Command::new("sh")
+        .args(["-c", script, "sh", argument(crate::process::program())])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("writing ") && said.contains("File too large"), "{said}");
+    assert!(!Path::new(&out).exists());
+    let left: Vec<_> = fs::read_dir(place.folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["notes.jsonl"], "something half-written was left");
+}
