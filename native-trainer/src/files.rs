@@ -32,10 +32,21 @@ pub fn write_atomic_with(
         buffer.flush()?;
         drop(buffer);
         temporary.as_file().sync_all()?;
+        readable(temporary.as_file())?;
         temporary.persist(path).map_err(|error| error.error)?;
         Ok(())
     })();
     written.with_context(|| format!("writing {}", path.display()))
+}
+
+/// Temporary files are private; results are as readable as any other file.
+fn readable(_file: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        _file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    }
+    Ok(())
 }
 
 /// Makes an empty folder for results.

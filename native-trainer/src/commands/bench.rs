@@ -121,9 +121,21 @@ fn random_batch(seed: u64, config: &ModelConfig, options: &Options) -> WindowBat
 }
 
 /// A model under measurement.
+// There is one: the difference in size is of no account.
+#[allow(clippy::large_enum_variant)]
 enum Bench<'a> {
-    Train { model: Option<BertXml>, optimizer: AdamW, targets: Tensor<2>, options: &'a Options, device: Device },
-    Infer { model: BertXml, options: &'a Options, device: Device },
+    Train {
+        model: Option<BertXml>,
+        optimizer: AdamW,
+        targets: Tensor<2>,
+        options: &'a Options,
+        device: Device,
+    },
+    Infer {
+        model: BertXml,
+        options: &'a Options,
+        device: Device,
+    },
 }
 
 impl<'a> Bench<'a> {
@@ -150,8 +162,15 @@ impl<'a> Bench<'a> {
                 let inputs = Inputs::new(batch, device);
                 let hidden = now.encode(&inputs);
                 let chunk = options.label_chunk as usize;
-                let pass =
-                    loss_and_gradients(&now.head, hidden.clone(), inputs.real, targets.clone(), chunk, 1.0, true);
+                let pass = loss_and_gradients(
+                    &now.head,
+                    hidden.clone(),
+                    inputs.real,
+                    targets.clone(),
+                    chunk,
+                    1.0,
+                    true,
+                );
                 let objective = pass.encoder_objective(hidden).expect("hidden gradients were asked for");
                 let mut gradients = GradientMap::take(&now.encoder, "encoder.", &mut objective.backward());
                 gradients.add_all(pass.parameters);
