@@ -26,7 +26,7 @@ pub struct Options {
 /// Runs the step.
 ///
 /// # Errors
-/// Those of [`prepare`].
+/// Those of [`prepare()`].
 pub fn run(context: &Context, options: &Options) -> Result<()> {
     let corpus = prepare(context, &options.input, &options.settings, &options.out)?;
     let splits = Split::ALL.map(|split| format!("{split} {}", corpus.count(split)));
