@@ -38,8 +38,10 @@ impl Place {
     }
 
     fn finetune<'a>(&'a self, encoder: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-        let inputs = ["--corpus", &self.corpus, "--vocab", &self.vocab, "--encoder", encoder, "--out", out];
-        [&FINETUNE[..], &inputs, more].concat()
+        let inputs = ["--corpus", &self.corpus, "--encoder", encoder, "--out", out];
+        let vocab = ["--vocab", &self.vocab];
+        let vocab = if encoder == "none" { &vocab[..] } else { &[] };
+        [&FINETUNE[..], &inputs, vocab, more].concat()
     }
 }
 
@@ -142,6 +144,10 @@ fn micro_batches_change_no_loss_and_frozen_layers_no_weight() {
             assert!((a - b).abs() < 1e-5, "{a} {b}");
         }
     }
+
+    let vocab = ["--vocab", &place.vocab];
+    let said = fail(&place.finetune(&encoder, &place.at("no"), &vocab));
+    assert!(said.contains("has a vocabulary of its own") && said.contains("hint: "), "{said}");
 
     let frozen = place.at("frozen");
     succeed(&place.finetune(&encoder, &frozen, &[&still[..], &["--freeze", "1"]].concat()));

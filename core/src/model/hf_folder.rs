@@ -3,23 +3,23 @@
 //! written so that `transformers` loads it.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use burn::tensor::Device;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use thiserror::Error;
 
 use super::config::{ConfigError, EncoderConfig};
 use super::encoder::Encoder;
 use super::hf::{export_names, import_names, their_name_of, their_shape};
-use super::hf_config::{HfConfigError, read_config, write_config};
-use super::parameters::{ParameterError, Values, export, import};
+use super::hf_config::{read_config, write_config};
+pub use super::hf_error::HfFolderError;
+use super::parameters::{Values, export, import};
 use super::pretrain::PretrainModel;
-use super::weights::{WeightsError, read_weights, write_weights};
-use crate::text::{Tokenizer, TokenizerError};
+use super::weights::{read_weights, write_weights};
+use crate::text::Tokenizer;
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
@@ -28,101 +28,6 @@ const TOKENIZER: &str = "tokenizer.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const POSITIONS: &str = "encoder.embeddings.position.weight";
 const WORDS: &str = "encoder.embeddings.word.weight";
-
-/// A folder that gives no BERT of ours.
-#[derive(Debug, Error)]
-pub enum HfFolderError {
-    /// A file cannot be read or written.
-    #[error("{path}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The folder has weights in another format.
-    #[error("{folder} has {found} but no model.safetensors: save it with `safe_serialization`, in one file")]
-    OtherWeights {
-        /// The folder.
-        folder: PathBuf,
-        /// What is there instead.
-        found: &'static str,
-    },
-    /// Neither `tokenizer.json` nor `vocab.txt`.
-    #[error("{folder} has neither tokenizer.json nor vocab.txt")]
-    NoTokenizer {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// The configuration is not one of ours.
-    #[error("{folder}")]
-    Config {
-        /// The folder.
-        folder: PathBuf,
-        /// The reason.
-        source: HfConfigError,
-    },
-    /// The vocabulary or tokenizer is not BERT's.
-    #[error("{path}")]
-    Tokenizer {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: TokenizerError,
-    },
-    /// `tokenizer_config.json` does not parse.
-    #[error("{path}: not JSON")]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: serde_json::Error,
-    },
-    /// The weights do not parse.
-    #[error("{path}")]
-    Weights {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: WeightsError,
-    },
-    /// A tensor of the encoder is missing.
-    #[error("{path}: the tensor {name} is missing; the file has {tensors} tensors")]
-    Missing {
-        /// The file.
-        path: PathBuf,
-        /// Hugging Face's name, without `bert.`.
-        name: String,
-        /// How many there are.
-        tensors: usize,
-    },
-    /// A tensor has another shape than the configuration says.
-    #[error("{path}: the tensor {name} has shape {found:?}, by config.json it must be {wanted:?}")]
-    Shape {
-        /// The file.
-        path: PathBuf,
-        /// Hugging Face's name, without `bert.`.
-        name: String,
-        /// In the file.
-        found: Vec<usize>,
-        /// By the configuration.
-        wanted: Vec<usize>,
-    },
-    /// More tokens than embeddings.
-    #[error("the vocabulary has {tokens} tokens, but config.json says vocab_size = {vocab_size}")]
-    VocabSize {
-        /// In the tokenizer.
-        tokens: usize,
-        /// In the configuration.
-        vocab_size: usize,
-    },
-    /// Sizes that cannot be built.
-    #[error(transparent)]
-    Sizes(#[from] ConfigError),
-    /// Parameters that were changed by hand after reading.
-    #[error(transparent)]
-    Parameter(#[from] ParameterError),
-}
 
 /// A BERT checkpoint, read.
 #[derive(Clone, Debug)]

@@ -14,6 +14,7 @@ pub mod encoder;
 pub mod gradients;
 pub mod hf;
 pub mod hf_config;
+mod hf_error;
 pub mod hf_folder;
 pub mod label_attention;
 pub mod label_init;

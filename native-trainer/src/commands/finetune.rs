@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use bert_xml_core::data::Split;
+use bert_xml_core::model::HeadKind;
 use bert_xml_core::model::hf_folder::{HfBert, is_hf_folder};
 use clap::Args;
 use serde_json::{Value, json};
@@ -126,13 +127,25 @@ fn train_once(
     if let Some(init) = options.label_init {
         extra.push(("label_init".to_owned(), toml::Value::try_from(init).context("--label-init")?));
     }
-    extra.extend(trial.iter().cloned());
-    let settings: FinetuneSettings = options.recipe.load("finetune", extra)?;
+    // What is swept goes over every flag.
+    let mut recipe = options.recipe.clone();
+    recipe.set.extend(trial.iter().cloned());
+    let settings: FinetuneSettings = recipe.load("finetune", extra)?;
     settings.validate()?;
     let corpus = Corpus::open(&options.corpus)?;
     let encoder = read_encoder(&options.encoder)?;
     let tokenizer = match (&encoder, &options.vocab) {
-        (Some(encoder), _) => encoder.tokenizer.clone(),
+        (Some(_), Some(path)) => {
+            return Err(hinted(
+                format!(
+                    "--vocab {}: the encoder {} has a vocabulary of its own",
+                    path.display(),
+                    options.encoder
+                ),
+                "leave --vocab out; it goes with --encoder none",
+            ));
+        }
+        (Some(encoder), None) => encoder.tokenizer.clone(),
         (None, Some(path)) => read_tokenizer(path)?,
         (None, None) => {
             return Err(hinted(
@@ -141,6 +154,9 @@ fn train_once(
             ));
         }
     };
+    if encoder.is_none() && settings.head == HeadKind::Xml && settings.label_init == LabelInit::Semantic {
+        eprintln!("no pretrained encoder to read descriptions with: label embeddings start at random");
+    }
     let device = context.device.open()?;
     let inputs = json!({
         "seed": context.seed, "corpus": corpus.digest(), "vocabulary": tokenizer_digest(&tokenizer)?,

@@ -20,15 +20,14 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use serde_json::json;
 
-use super::adamw::AdamW;
-use super::checkpoint::{Checkpoint, State};
+use super::checkpoint::State;
 use super::examples::{Examples, FrozenStates};
 use super::interrupt;
 use super::memory::token_budget;
+use super::resume::{Standing, interrupted, save};
 use super::run::Run;
 use super::settings::{FinetuneSettings, LabelInit};
 use super::tokens::TokenizedSplit;
-use crate::cli::Interrupted;
 use crate::context::Context;
 use crate::device::DeviceChoice;
 use crate::files::write_atomic;
@@ -71,7 +70,7 @@ pub struct Finetuned {
 ///
 /// # Errors
 /// Settings that do not fit the encoder, nothing to train on, a loss that is not finite, a full disk;
-/// [`Interrupted`] after Ctrl-C, with a checkpoint.
+/// [`crate::cli::Interrupted`] after Ctrl-C, with a checkpoint.
 pub fn finetune(
     context: &Context,
     settings: &FinetuneSettings,
@@ -83,7 +82,7 @@ pub fn finetune(
     ensure!(!input.train.tokens.is_empty(), "the training split has no note: nothing to learn from");
     let train_device = device.clone().autodiff();
     train_device.seed(stream(context.seed, Purpose::Weights, [1, 0]).next_u64());
-    let (mut model, config, without_description) = fresh_model(settings, &mut input, &train_device)?;
+    let (model, config, without_description) = fresh_model(settings, &mut input, &train_device)?;
     let frozen_layers = settings.freeze;
     ensure!(
         frozen_layers <= config.encoder.num_hidden_layers,
@@ -105,17 +104,9 @@ pub fn finetune(
     let batches_an_epoch = train.examples.all.len().div_ceil(settings.batch) as u64;
     let all = settings.epochs * batches_an_epoch;
     let steps = if settings.max_steps > 0 { all.min(settings.max_steps) } else { all };
-    let mut optimizer = AdamW::new(settings.optimizer.clone());
-    let mut state = State::default();
     let mut progress = context.start("finetune", Some(steps), Unit::Steps);
-    if let Some(found) = Checkpoint::load_newest(&run.checkpoints(), |line| progress.say(line))? {
-        let Checkpoint { state: found, mut weights, optimizer: moments } = found;
-        model = import(model, &mut weights).context("the checkpoint does not fit the model")?;
-        optimizer = AdamW::import(settings.optimizer.clone(), found.optimizer_steps, moments, &device)?;
-        run.rewind_metrics(found.step)?;
-        progress.start_at(found.step);
-        state = found;
-    }
+    let standing = Standing::take_up(model, &settings.optimizer, run, &mut progress, &device)?;
+    let Standing { mut model, mut optimizer, mut state } = standing;
     interrupt::listen();
     let trainer = Trainer { context, settings, labels: config.labels, device: &train_device, budget };
     let clock = Instant::now();
@@ -153,15 +144,10 @@ pub fn finetune(
             }
             let stop = interrupt::asked();
             if epoch_over || stop || state.step.is_multiple_of(settings.checkpoint_every) {
-                let (optimizer_steps, moments) = optimizer.export();
-                let state = State { optimizer_steps, ..state.clone() };
-                let checkpoint = Checkpoint { state, weights: export(&model), optimizer: moments };
-                checkpoint.save(&run.checkpoints())?;
+                save(&state, &model, &optimizer, run)?;
             }
             if stop && state.step < steps {
-                let (step, folder) = (state.step, run.folder().display());
-                let kept = format!("step {step} of {steps} is saved in {folder}; go on with --resume");
-                return Err(Interrupted(kept).into());
+                return Err(interrupted(&state, steps, run));
             }
         }
     }

@@ -10,5 +10,6 @@ pub mod interrupt;
 pub mod memory;
 pub mod outcome;
 pub mod pretrain;
+pub mod resume;
 pub mod run;
 pub mod tokens;

@@ -10,7 +10,7 @@ use bert_xml_core::data::{
 use bert_xml_core::model::gradients::GradientMap;
 use bert_xml_core::model::hf_folder::{HfBert, write_hf_folder};
 use bert_xml_core::model::loss::cross_entropy;
-use bert_xml_core::model::parameters::{export, import};
+use bert_xml_core::model::parameters::export;
 use bert_xml_core::model::pretrain::PretrainModel;
 use bert_xml_core::model::weights::{read_weights, write_weights};
 use bert_xml_core::model::{EncoderConfig, Inputs};
@@ -20,13 +20,11 @@ use burn::tensor::{Device, Int, Tensor};
 use rand::Rng;
 use serde_json::json;
 
-use super::adamw::AdamW;
-use super::checkpoint::{Checkpoint, State};
 use super::interrupt;
 use super::memory::token_budget;
+use super::resume::{Standing, interrupted, save};
 use super::run::Run;
 use super::settings::PretrainSettings;
-use crate::cli::Interrupted;
 use crate::context::Context;
 use crate::device::DeviceChoice;
 use crate::files::{FolderInTheMaking, write_atomic};
@@ -67,7 +65,7 @@ impl Losses {
 /// Trains and leaves the best encoder with its heads under `encoder/` of the run, in Hugging Face's format.
 ///
 /// # Errors
-/// Nothing to train on, a loss that is not finite, a full disk; [`Interrupted`] after Ctrl-C, with a checkpoint.
+/// Nothing to train on, a loss that is not finite, a full disk; [`crate::cli::Interrupted`] after Ctrl-C, with a checkpoint.
 pub fn pretrain(
     context: &Context,
     settings: &PretrainSettings,
@@ -105,21 +103,19 @@ pub fn pretrain(
 
     let train_device = device.clone().autodiff();
     train_device.seed(stream(context.seed, Purpose::Weights, [0, 0]).next_u64());
-    let mut model = match input.start {
-        Some(start) => HfBert { config: config.clone(), ..start }.into_pretrain(&train_device)?.0,
+    let mut progress = context.start("pretrain", Some(steps), Unit::Steps);
+    let fresh = match input.start {
+        Some(start) => {
+            let (model, drawn) = HfBert { config: config.clone(), ..start }.into_pretrain(&train_device)?;
+            if !drawn.is_empty() {
+                progress.say(&format!("not in the checkpoint, drawn at random: {}", drawn.join(", ")));
+            }
+            model
+        }
         None => PretrainModel::new(&config, &train_device)?,
     };
-    let mut optimizer = AdamW::new(settings.optimizer.clone());
-    let mut state = State::default();
-    let mut progress = context.start("pretrain", Some(steps), Unit::Steps);
-    if let Some(found) = Checkpoint::load_newest(&run.checkpoints(), |line| progress.say(line))? {
-        let Checkpoint { state: found, mut weights, optimizer: moments } = found;
-        model = import(model, &mut weights).context("the checkpoint does not fit the model")?;
-        optimizer = AdamW::import(settings.optimizer.clone(), found.optimizer_steps, moments, &device)?;
-        run.rewind_metrics(found.step)?;
-        progress.start_at(found.step);
-        state = found;
-    }
+    let standing = Standing::take_up(fresh, &settings.optimizer, run, &mut progress, &device)?;
+    let Standing { mut model, mut optimizer, mut state } = standing;
     interrupt::listen();
     let budget = token_budget(settings.micro_batch, choice, &config, settings.max_len);
     let trainer = Trainer { context, settings, tokenizer: input.tokenizer, device: &train_device, budget };
@@ -182,23 +178,12 @@ pub fn pretrain(
                 save(&state, &model, &optimizer, run)?;
             }
             if stop && state.step < steps {
-                return Err(Interrupted(format!(
-                    "step {} of {steps} is saved in {}; go on with --resume",
-                    state.step,
-                    run.folder().display()
-                ))
-                .into());
+                return Err(interrupted(&state, steps, run));
             }
         }
     }
     progress.finish();
     finish(run, &config, input.tokenizer)
-}
-
-fn save(state: &State, model: &PretrainModel, optimizer: &AdamW, run: &Run) -> Result<()> {
-    let (optimizer_steps, moments) = optimizer.export();
-    let state = State { optimizer_steps, ..state.clone() };
-    Checkpoint { state, weights: export(model), optimizer: moments }.save(&run.checkpoints())
 }
 
 fn finish(run: &Run, config: &EncoderConfig, tokenizer: &Tokenizer) -> Result<()> {
