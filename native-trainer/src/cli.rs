@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands;
-use crate::context::{Context, Hint};
+use crate::context::Context;
+use crate::error::{Hint, Interrupted};
 
 /// Automated ICD-10 coding: train BERT-XML on your own notes, get codes with evidence.
 #[derive(Debug, Parser)]
@@ -76,14 +77,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     }
 }
-
-/// The user asked to stop; what was done is kept.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted: {0}")]
-pub struct Interrupted(
-    /// What was kept and how to go on.
-    pub String,
-);
 
 /// The reader of our output went away (`bert-xml … | head`): not an error of ours.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -1,11 +1,9 @@
-//! What every subcommand gets: device, seed, progress display; and errors that say what to do.
+//! What every subcommand gets: device, seed, progress display.
 
-use std::fmt;
-
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::device::DeviceChoice;
-use crate::progress::{Progress, Unit};
+use crate::progress::{Progress, ProgressMode, Unit};
 
 /// Options that every subcommand takes.
 #[derive(Clone, Debug, Args)]
@@ -27,20 +25,6 @@ pub struct Context {
     pub progress: ProgressMode,
 }
 
-/// How progress is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ProgressMode {
-    /// A bar where standard error is a terminal, else nothing
-    #[default]
-    Auto,
-    /// A bar
-    Bar,
-    /// One JSON object a line
-    Json,
-    /// Nothing
-    None,
-}
-
 impl Default for Context {
     /// The defaults of the command line, but silent: what tests use.
     fn default() -> Self {
@@ -53,25 +37,4 @@ impl Context {
     pub fn start(&self, step: &str, total: Option<u64>, unit: Unit) -> Progress {
         Progress::start(self.progress, step, total, unit)
     }
-}
-
-/// An error's advice: printed after the chain as `hint: …`. Made by [`hinted`].
-#[derive(Debug)]
-pub struct Hint {
-    message: String,
-    /// What the user can do.
-    pub hint: String,
-}
-
-impl fmt::Display for Hint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Hint {}
-
-/// An error with a message and advice.
-pub fn hinted(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    anyhow::Error::new(Hint { message: message.into(), hint: hint.into() })
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use burn::tensor::Device;
 
-use crate::context::hinted;
+use crate::error::hinted;
 
 /// Where tensors live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,20 +2,21 @@
 //!
 //! One direction, and the modules in its order; a module uses only earlier ones:
 //!
-//! records → corpus → vocabulary → pretraining → fine-tuning → prediction → evaluation → report → demo
+//! records → corpus → vocabulary → pretraining → fine-tuning → prediction → report → demo
 //!
 //! Core computes; this crate reads, schedules, writes and shows. [`commands`] has one thin file a subcommand.
 
-pub mod context;
-pub mod device;
+pub mod error;
 pub mod files;
+pub mod device;
 pub mod progress;
+pub mod context;
 
 pub mod ingest;
 pub mod corpus;
 pub mod synth;
-pub mod baselines;
 pub mod evaluation;
+pub mod baselines;
 pub mod train;
 pub mod prediction;
 pub mod report;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use bert_xml_core::data::Split;
 use bert_xml_core::text::Note;
-use bert_xml_trainer::context::{Context, Hint};
+use bert_xml_trainer::context::Context;
 use bert_xml_trainer::corpus::{Corpus, Settings, Unknown, prepare};
+use bert_xml_trainer::error::Hint;
 use bert_xml_trainer::ingest::{Columns, read_records};
 
 /// Long enough for the filter; in no error message.

@@ -8,8 +8,9 @@ use bert_xml_core::data::Split;
 use bert_xml_core::metrics::codiesp::Rules;
 
 use super::{SparseRows, constant, logistic, one_vs_rest, tfidf};
-use crate::context::{Context, hinted};
+use crate::context::Context;
 use crate::corpus::Corpus;
+use crate::error::hinted;
 use crate::evaluation::codiesp::{TaskCodes, documents, score};
 use crate::evaluation::{Assignment, Judgement, Outside, PredictedCode, PredictedNote, judge, tune};
 use crate::progress::Unit;

@@ -9,8 +9,9 @@ use bert_xml_core::infer::Coder;
 use bert_xml_core::metrics::codiesp::Rules;
 use clap::{Args, ValueEnum};
 
-use crate::context::{Context, hinted};
+use crate::context::Context;
 use crate::corpus::Corpus;
+use crate::error::hinted;
 use crate::evaluation::codiesp::TaskCodes;
 use crate::evaluation::files::Files;
 use crate::evaluation::{Judgement, per_code_tsv};

@@ -10,8 +10,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::recipe::{Recipe, read_tokenizer, tokenizer_digest};
-use crate::context::{Context, hinted};
+use crate::context::Context;
 use crate::corpus::Corpus;
+use crate::error::hinted;
 use crate::files::write_atomic;
 use crate::train::finetune::{FinetuneInput, Finetuned, finetune};
 use crate::train::outcome::write_model;

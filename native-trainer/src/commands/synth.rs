@@ -6,8 +6,9 @@ use std::time::Instant;
 use anyhow::{Result, anyhow};
 use clap::Args;
 
-use crate::context::{Context, hinted};
+use crate::context::Context;
 use crate::corpus::builtin;
+use crate::error::hinted;
 use crate::synth::{Hospital, Length, SynthError, SynthSettings, Written, write_hospital};
 
 /// Options of `synth`.

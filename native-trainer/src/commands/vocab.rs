@@ -10,9 +10,10 @@ use bert_xml_core::text::{Tokenizer, VocabConfig, VocabMethod};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::context::{Context, hinted};
+use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::corpus::vocabulary::{Fit, compare, learn, open_vocabulary, table};
+use crate::error::hinted;
 use crate::files::{FolderInTheMaking, write_atomic};
 use crate::ingest::{Columns, RecordError, Records};
 

@@ -17,7 +17,8 @@ use super::reader::Corpus;
 use super::statistics::{Tally, UnknownCodes};
 use super::statistics_page::markdown;
 use super::writer::{Contents, CorpusWriter, LabelCount};
-use crate::context::{Context, hinted};
+use crate::context::Context;
+use crate::error::hinted;
 use crate::files::sha256;
 use crate::ingest::source::STANDARD_INPUT;
 use crate::ingest::{Columns, Record, RecordError, Records};
@@ -402,7 +403,7 @@ mod tests {
         assert_eq!(codes(&choose(2, Some(1)).unwrap().0), "E11.9");
         let error = choose(3, None).unwrap_err();
         assert_eq!(error.to_string(), "no label: no code has more than 3 training notes (--more-than)");
-        let hint = &error.downcast_ref::<crate::context::Hint>().unwrap().hint;
+        let hint = &error.downcast_ref::<crate::error::Hint>().unwrap().hint;
         assert_eq!(hint, "the largest usable one is --more-than 2");
         tally.by_code.clear();
         let error = choose_labels(&tally, &table, &Settings::default()).unwrap_err();

@@ -11,7 +11,7 @@ use bert_xml_core::text::Note;
 use sha2::{Digest, Sha256};
 
 use super::manifest::{FORMAT, LABEL_COUNTS, LABELS, MANIFEST, Manifest, VERSION, notes_file};
-use crate::context::hinted;
+use crate::error::hinted;
 use crate::files::sha256;
 
 const AGAIN: &str = "make the corpus again with `bert-xml prepare`";

@@ -5,8 +5,9 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::cli::Interrupted;
-use crate::context::{Context, ProgressMode};
+use crate::context::Context;
+use crate::error::Interrupted;
+use crate::progress::ProgressMode;
 use crate::report::Step;
 use crate::train::interrupt;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::context::hinted;
+use crate::error::hinted;
 use crate::files::write_atomic;
 
 /// The file that tells a demo's folder from any other.

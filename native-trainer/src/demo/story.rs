@@ -57,7 +57,7 @@ pub struct Settings {
 ///
 /// # Errors
 /// A folder that is not a demo's; a hospital that cannot be; whatever a step says;
-/// [`crate::cli::Interrupted`] after Ctrl-C.
+/// [`crate::error::Interrupted`] after Ctrl-C.
 pub fn run(context: &Context, settings: &Settings) -> Result<Page> {
     let table = builtin::icd10cm()?;
     let place = Place::take(&settings.out)?;

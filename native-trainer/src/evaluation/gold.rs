@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::context::hinted;
+use crate::error::hinted;
 use crate::ingest::{Columns, RecordError, read_records};
 
 /// The gold codes of one note.

@@ -136,7 +136,7 @@ impl RecordError {
     pub fn hinted(self) -> anyhow::Error {
         match self.hint() {
             // Hint keeps a message only: sources stand in none of the hinted variants.
-            Some(hint) => crate::context::hinted(self.to_string(), hint),
+            Some(hint) => crate::error::hinted(self.to_string(), hint),
             None => self.into(),
         }
     }

@@ -7,8 +7,9 @@ use bert_xml_core::infer::{Coder, PredictOptions};
 use bert_xml_core::metrics::codiesp::Rules;
 use bert_xml_core::text::Note;
 
-use crate::context::{Context, hinted};
+use crate::context::Context;
 use crate::corpus::Corpus;
+use crate::error::hinted;
 use crate::evaluation::codiesp::{TaskCodes, documents, score};
 use crate::evaluation::{Assignment, Judgement, Outside, judge};
 use crate::progress::Unit;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use bert_xml_core::model::hf_folder::{HfBert, is_hf_folder};
 use bert_xml_core::model_folder::{MANIFEST, ModelFolder};
 
-use crate::context::hinted;
+use crate::error::hinted;
 
 /// A model on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -70,7 +70,7 @@ pub struct Finetuned {
 ///
 /// # Errors
 /// Settings that do not fit the encoder, nothing to train on, a loss that is not finite, a full disk;
-/// [`crate::cli::Interrupted`] after Ctrl-C, with a checkpoint.
+/// [`crate::error::Interrupted`] after Ctrl-C, with a checkpoint.
 pub fn finetune(
     context: &Context,
     settings: &FinetuneSettings,

@@ -65,7 +65,7 @@ impl Losses {
 /// Trains and leaves the best encoder with its heads under `encoder/` of the run, in Hugging Face's format.
 ///
 /// # Errors
-/// Nothing to train on, a loss that is not finite, a full disk; [`crate::cli::Interrupted`] after Ctrl-C, with a checkpoint.
+/// Nothing to train on, a loss that is not finite, a full disk; [`crate::error::Interrupted`] after Ctrl-C, with a checkpoint.
 pub fn pretrain(
     context: &Context,
     settings: &PretrainSettings,

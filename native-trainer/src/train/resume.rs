@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use super::adamw::{AdamW, OptimizerSettings};
 use super::checkpoint::{Checkpoint, State};
 use super::run::Run;
-use crate::cli::Interrupted;
+use crate::error::Interrupted;
 use crate::progress::Progress;
 
 /// All that a step changes.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::context::hinted;
+use crate::error::hinted;
 use crate::files::{create_empty_folder, write_atomic};
 
 const SETTINGS: &str = "settings.toml";

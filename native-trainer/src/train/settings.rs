@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::adamw::OptimizerSettings;
-use crate::context::hinted;
+use crate::error::hinted;
 
 /// Recipes that come with the command, by name.
 const RECIPES: [(&str, &str); 4] = [
