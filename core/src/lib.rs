@@ -18,6 +18,8 @@ pub mod model;
 
 pub mod metrics;
 
+pub mod quantization;
+
 pub mod model_folder;
 
 pub mod infer;
