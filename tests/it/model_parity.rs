@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bert_xml_core::model::cls_head::ClsHead;
 use bert_xml_core::model::gradients::GradientMap;
 use bert_xml_core::model::hf::{export_names, import_names};
-use bert_xml_core::model::label_attention::LabelAttention;
+use bert_xml_core::model::label_attention::{LabelAttention, Readout, XmlOptions};
 use bert_xml_core::model::loss::{binary_cross_entropy, cross_entropy};
 use bert_xml_core::model::parameters::{Values, import};
 use bert_xml_core::model::pretrain::PretrainModel;
@@ -192,8 +192,11 @@ fn head_case() -> HeadCase {
         ("hidden.weight".to_owned(), fixture["w_b"].transposed()),
         ("output.weight".to_owned(), fixture["w_a"].transposed()),
     ]);
-    let head =
-        import(LabelAttention::new(d_model, d_hidden, labels, 0.02, &device), &mut parameters).unwrap();
+    let head = import(
+        LabelAttention::new(d_model, d_hidden, labels, XmlOptions::default(), 0.02, &device),
+        &mut parameters,
+    )
+    .unwrap();
     assert!(parameters.is_empty());
     let real = mask(&integers["mask"], &device);
     let hidden = float::<3>(&fixture["hidden"], &device).require_grad();
@@ -204,7 +207,7 @@ fn head_case() -> HeadCase {
 #[test]
 fn the_xml_head_equals_equations_2_to_4_and_their_gradients() {
     let HeadCase { fixture, real, hidden, head, targets, .. } = head_case();
-    let output = head.attend(hidden.clone(), real.clone(), head.labels.val());
+    let output = head.attend(hidden.clone(), real.clone(), head.part());
     assert_outputs("attention", output.attention, &fixture["attention"]);
     assert_outputs("logits", output.logits, &fixture["logits"]);
     // In chunks of 4 of the 11 labels.
@@ -239,6 +242,36 @@ fn the_chunked_backward_equals_the_whole_one() {
         let ours = pass.parameters.to_values();
         assert_eq!(ours.len(), 3);
         assert_head_gradients(&ours, "head.Xml.", &fixture);
+    }
+}
+
+#[test]
+fn labels_with_readouts_and_biases_of_their_own_have_the_same_gradients_in_chunks() {
+    let HeadCase { device, real, hidden, targets, .. } = head_case();
+    let [_, labels] = targets.dims();
+    let [_, _, d_model] = hidden.dims();
+    for readout in [Readout::Own, Readout::Shared] {
+        let options = XmlOptions { readout, bias: true };
+        let head = LabelAttention::new(d_model, d_model, labels, options, 0.5, &device);
+        let logits = head.forward(hidden.clone(), real.clone(), labels);
+        let loss = binary_cross_entropy(logits, targets.clone());
+        let whole = GradientMap::take(&head, "head.Xml.", &mut loss.backward()).to_values();
+        assert_eq!(whole.len(), if readout == Readout::Own { 3 } else { 4 });
+        let pass = chunked::loss_and_gradients(
+            &Head::Xml(head),
+            hidden.clone(),
+            real.clone(),
+            targets.clone(),
+            4,
+            1.0,
+            true,
+        );
+        let chunked = pass.parameters.to_values();
+        assert_eq!(whole.keys().collect::<Vec<_>>(), chunked.keys().collect::<Vec<_>>());
+        for (path, gradient) in &whole {
+            assert!(gradient.data.iter().any(|&value| value != 0.0), "{path} has no gradient");
+            assert_gradient(path, &chunked[path], gradient);
+        }
     }
 }
 

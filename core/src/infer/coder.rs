@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::evidence::{Evidence, heaviest_words};
 use super::scoring::{Best, EncodedBatch, WindowPlan, encode_batch, max_logits, plan_batches};
 use crate::codes::LabelSet;
-use crate::model::{BertXml, Head};
+use crate::model::{BertXml, Head, LabelAttention};
 use crate::model_folder::{Manifest, ModelFolder, ModelFolderError};
 use crate::text::{TokenizedNote, Tokenizer};
 
@@ -263,7 +263,7 @@ impl Coder {
         let indices: Vec<i32> = codes.iter().map(|code| code.label as i32).collect();
         let count = indices.len();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), &self.device);
-        let attention = head.attend(hidden, real, head.labels.val().select(0, indices)).attention;
+        let attention = LabelAttention::attention(hidden, real, head.labels.val().select(0, indices));
         let attention = attention.into_data().try_to_vec::<f32>().expect("attention is f32");
         for (code, attention) in codes.iter_mut().zip(attention.chunks_exact(tokens)) {
             code.evidence = heaviest_words(note, window, attention, spans);
@@ -384,7 +384,7 @@ mod tests {
             let window = crate::text::build_window(&tokens.ids, span, &coder.tokenizer.special());
             let batch = crate::data::pad_windows(&[window], &coder.tokenizer.special(), 1, 12);
             let inputs = crate::model::Inputs::new(&batch, &coder.device);
-            let output = head.attend(coder.model.encode(&inputs), inputs.real, head.labels.val());
+            let output = head.attend(coder.model.encode(&inputs), inputs.real, head.part());
             let logits = output.logits.into_data().try_to_vec::<f32>().unwrap();
             let attention = output.attention.into_data().try_to_vec::<f32>().unwrap();
             for (label, row) in attention.chunks_exact(batch.seq).enumerate() {
@@ -464,7 +464,7 @@ mod tests {
             let special = coder.tokenizer.special();
             let batch = encode_batch(&coder.model.encoder, &[&note.ids], rows, &plan, &special, &coder.device);
             let Head::Xml(head) = &coder.model.head else { unreachable!() };
-            let output = head.attend(batch.hidden.clone(), batch.inputs.real.clone(), head.labels.val());
+            let output = head.attend(batch.hidden.clone(), batch.inputs.real.clone(), head.part());
             let [_, labels, seq] = output.attention.dims();
             let attention = output.attention.into_data().try_to_vec::<f32>().unwrap();
             prop_assert_eq!(labels, 7);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::cls_head::ClsHead;
 use super::config::{ConfigError, EncoderConfig};
 use super::encoder::Encoder;
-use super::label_attention::LabelAttention;
+use super::label_attention::{LabelAttention, XmlOptions};
 use crate::data::WindowBatch;
 
 /// Which classification head.
@@ -33,6 +33,9 @@ pub struct ModelConfig {
     pub labels: usize,
     /// Width of `W_b` in the XML head; the paper does not give it, ours is `encoder.hidden_size`.
     pub head_hidden: usize,
+    /// Departures of the XML head from the paper, named here where there are any.
+    #[serde(default, skip_serializing_if = "XmlOptions::is_paper")]
+    pub xml: XmlOptions,
 }
 
 /// Encoder and head.
@@ -91,7 +94,7 @@ impl ModelConfig {
     /// A model of `labels` codes over an encoder, with `W_b` as wide as the hidden states.
     pub fn new(encoder: EncoderConfig, head: HeadKind, labels: usize) -> Self {
         let head_hidden = encoder.hidden_size;
-        Self { encoder, head, labels, head_hidden }
+        Self { encoder, head, labels, head_hidden, xml: XmlOptions::default() }
     }
 
     /// Checks every field.
@@ -123,7 +126,8 @@ impl ModelConfig {
         let (d_model, std) = (self.encoder.hidden_size, self.encoder.initializer_range);
         match self.head {
             HeadKind::Xml => {
-                Head::Xml(LabelAttention::new(d_model, self.head_hidden, self.labels, std, device))
+                let (hidden, labels) = (self.head_hidden, self.labels);
+                Head::Xml(LabelAttention::new(d_model, hidden, labels, self.xml, std, device))
             }
             HeadKind::Cls => Head::Cls(ClsHead::new(d_model, self.labels, std, device)),
         }

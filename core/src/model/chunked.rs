@@ -6,11 +6,11 @@
 //! gradients of the head and a share of dL/dH. The encoder's backward pass comes once, at the end, from the
 //! scalar Σ H · dL/dH with dL/dH held constant ([`HeadPass::encoder_objective`]), whose gradient at H is dL/dH.
 
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, Gradients, Tensor};
 
 use super::bert_xml::Head;
 use super::gradients::GradientMap;
-use super::label_attention::LabelAttention;
+use super::label_attention::{LabelAttention, LabelPart};
 use super::loss::binary_cross_entropy;
 
 /// What a head's pass over one micro-batch gives. No tensor carries a graph.
@@ -77,21 +77,24 @@ fn label_chunks(
     chunk: usize,
     weight: f64,
 ) -> HeadPass {
-    let embeddings = xml.labels.val().inner();
-    let [labels, _] = embeddings.dims();
-    let mut label_gradients = Vec::new();
+    let all = xml.part().map(Tensor::inner, Tensor::inner);
+    let [labels, _] = all.embeddings.dims();
+    let mut of_labels = LabelGradients::default();
     let (mut loss_sum, mut hidden_sum): (Option<Tensor<1>>, Option<Tensor<3>>) = (None, None);
     let mut parameters = GradientMap::default();
     for start in (0..labels).step_by(chunk) {
         let count = chunk.min(labels - start);
         let hidden = leaf();
-        let part = Tensor::<2>::from_inner(embeddings.clone().narrow(0, start, count)).require_grad();
+        let part = all.narrow(start, count).map(
+            |inner| Tensor::from_inner(inner).require_grad(),
+            |inner| Tensor::from_inner(inner).require_grad(),
+        );
         let logits = xml.attend(hidden.clone(), real.clone(), part.clone()).logits;
         // The chunk's share of the mean over all labels.
         let share = weight * count as f64 / labels as f64;
         let loss = binary_cross_entropy(logits, targets.clone().narrow(1, start, count)).mul_scalar(share);
         let mut gradients = loss.backward();
-        label_gradients.push(part.grad_remove(&mut gradients).expect("logits depend on their labels"));
+        of_labels.take(&part, &mut gradients);
         if let Some(gradient) = hidden.grad_remove(&mut gradients) {
             hidden_sum = Some(hidden_sum.map_or(gradient.clone(), |sum| sum + gradient));
         }
@@ -99,7 +102,35 @@ fn label_chunks(
         let loss = loss.inner();
         loss_sum = Some(loss_sum.map_or(loss.clone(), |sum| sum + loss));
     }
-    parameters.add("head.Xml.labels".to_owned(), Tensor::cat(label_gradients, 0));
+    of_labels.add_to(&mut parameters);
     let loss = loss_sum.expect("a head has at least one label");
     HeadPass { loss, hidden: hidden_sum, parameters }
+}
+
+/// Gradients of what labels have for themselves, a tensor a chunk.
+#[derive(Default)]
+struct LabelGradients {
+    embeddings: Vec<Tensor<2>>,
+    weights: Vec<Tensor<2>>,
+    bias: Vec<Tensor<1>>,
+}
+
+impl LabelGradients {
+    fn take(&mut self, part: &LabelPart, gradients: &mut Gradients) {
+        const DEPENDS: &str = "logits depend on their labels";
+        self.embeddings.push(part.embeddings.grad_remove(gradients).expect(DEPENDS));
+        self.weights
+            .extend(part.weights.as_ref().map(|weights| weights.grad_remove(gradients).expect(DEPENDS)));
+        self.bias.extend(part.bias.as_ref().map(|bias| bias.grad_remove(gradients).expect(DEPENDS)));
+    }
+
+    fn add_to(self, map: &mut GradientMap) {
+        map.add("head.Xml.labels".to_owned(), Tensor::cat(self.embeddings, 0));
+        if !self.weights.is_empty() {
+            map.add("head.Xml.weights".to_owned(), Tensor::cat(self.weights, 0));
+        }
+        if !self.bias.is_empty() {
+            map.add("head.Xml.bias".to_owned(), Tensor::cat(self.bias, 0));
+        }
+    }
 }

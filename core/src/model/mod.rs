@@ -29,4 +29,4 @@ pub(crate) const MASKED_SCORE: f32 = -1.0e4;
 
 pub use bert_xml::{BertXml, Head, HeadKind, Inputs, ModelConfig};
 pub use config::{ConfigError, EncoderConfig, Size};
-pub use label_attention::{LabelAttention, LabelOutput};
+pub use label_attention::{LabelAttention, LabelOutput, LabelPart, Readout, XmlOptions};

@@ -14,10 +14,11 @@ use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::error::hinted;
 use crate::files::write_atomic;
-use crate::train::finetune::{FinetuneInput, Finetuned, finetune};
+use crate::train::finetune::{Finetuned, finetune};
 use crate::train::outcome::write_model;
 use crate::train::run::Run;
 use crate::train::settings::{FinetuneSettings, LabelInit};
+use crate::train::start::FinetuneInput;
 use crate::train::tokens::{TokenizedSplit, tokenize};
 
 /// Options of `finetune`.

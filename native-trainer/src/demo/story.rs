@@ -26,11 +26,12 @@ use crate::files::{FolderInTheMaking, sha256, write_atomic};
 use crate::prediction::on_corpus::judge_model;
 use crate::report::{Page, page};
 use crate::synth::{Hospital, Length, SynthSettings, sample_note, write_hospital};
-use crate::train::finetune::{FinetuneInput, Finetuned, finetune};
+use crate::train::finetune::{Finetuned, finetune};
 use crate::train::outcome::write_model;
 use crate::train::pretrain::{PretrainInput, pretrain};
 use crate::train::run::Run;
 use crate::train::settings::{FinetuneSettings, PretrainSettings, load};
+use crate::train::start::FinetuneInput;
 use crate::train::tokens::{TokenizedSplit, tokenize};
 
 /// The recipe that all steps follow.

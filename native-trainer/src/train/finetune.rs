@@ -3,17 +3,13 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bert_xml_core::codes::LabelSet;
 use bert_xml_core::data::{Purpose, WindowBatch, epoch_batches, micro_batches, stream};
 use bert_xml_core::metrics::{self, Predictions, Report};
 use bert_xml_core::model::chunked::loss_and_gradients;
 use bert_xml_core::model::gradients::GradientMap;
-use bert_xml_core::model::hf_folder::HfBert;
-use bert_xml_core::model::label_init::semantic_labels;
 use bert_xml_core::model::parameters::{export, import};
 use bert_xml_core::model::weights::{read_weights, write_weights};
-use bert_xml_core::model::{BertXml, EncoderConfig, Head, Inputs, ModelConfig};
-use bert_xml_core::text::Tokenizer;
+use bert_xml_core::model::{BertXml, Inputs, ModelConfig};
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
@@ -26,29 +22,12 @@ use super::interrupt;
 use super::memory::token_budget;
 use super::resume::{Standing, interrupted, save};
 use super::run::Run;
-use super::settings::{FinetuneSettings, LabelInit};
-use super::tokens::TokenizedSplit;
+use super::settings::FinetuneSettings;
+use super::start::{FinetuneInput, fresh_model};
 use crate::context::Context;
 use crate::device::DeviceChoice;
 use crate::files::write_atomic;
 use crate::progress::Unit;
-
-/// Descriptions encoded together for semantic label embeddings.
-const DESCRIPTIONS_A_BATCH: usize = 64;
-
-/// What fine-tuning reads.
-pub struct FinetuneInput<'a> {
-    /// Training notes.
-    pub train: &'a TokenizedSplit,
-    /// Development notes; the epoch with the highest micro AUC here is kept, and thresholds are tuned here.
-    pub dev: &'a TokenizedSplit,
-    /// The vocabulary.
-    pub tokenizer: &'a Tokenizer,
-    /// The codes.
-    pub labels: &'a LabelSet,
-    /// The encoder to start from; a fresh one otherwise.
-    pub encoder: Option<HfBert>,
-}
 
 /// What fine-tuning leaves.
 pub struct Finetuned {
@@ -189,53 +168,6 @@ fn dev_line(epoch: u64, report: &Report, better: bool) -> String {
 struct Part<'a> {
     examples: Examples<'a>,
     frozen: Option<FrozenStates>,
-}
-
-/// A model with the given encoder (or a fresh one) and a fresh head, its label embeddings as the settings say.
-fn fresh_model(
-    settings: &FinetuneSettings,
-    input: &mut FinetuneInput<'_>,
-    device: &Device,
-) -> Result<(BertXml, ModelConfig, Vec<String>)> {
-    let fresh = EncoderConfig {
-        vocab_size: input.tokenizer.vocab_size(),
-        max_position_embeddings: settings.max_len,
-        ..EncoderConfig::of_size(settings.size)
-    };
-    let encoder_config = EncoderConfig {
-        hidden_dropout_prob: settings.dropout,
-        attention_probs_dropout_prob: settings.dropout,
-        ..input.encoder.as_ref().map_or(fresh, |encoder| encoder.config.clone())
-    };
-    ensure!(
-        settings.max_len <= encoder_config.max_position_embeddings,
-        "finetune.max_len = {}: the encoder has {} positions; `bert-xml import --max-positions` adds some",
-        settings.max_len,
-        encoder_config.max_position_embeddings
-    );
-    let mut config = ModelConfig::new(encoder_config, settings.head, input.labels.len());
-    if settings.head_hidden > 0 {
-        config.head_hidden = settings.head_hidden;
-    }
-    let pretrained = input.encoder.take();
-    let has_encoder = pretrained.is_some();
-    let encoder = match pretrained {
-        Some(found) => HfBert { config: config.encoder.clone(), ..found }.into_encoder(device)?,
-        None => config.encoder.init(device)?,
-    };
-    let mut head = config.init_head(device);
-    let mut without_description = Vec::new();
-    if let (Head::Xml(xml), LabelInit::Semantic, true) = (&mut head, settings.label_init, has_encoder) {
-        let random = xml.labels.val().inner();
-        let (plain, plain_device) = (encoder.valid(), device.clone().inner());
-        let (tokenizer, labels) = (input.tokenizer, input.labels);
-        let (max_len, group) = (settings.max_len, DESCRIPTIONS_A_BATCH);
-        let made = semantic_labels(&plain, tokenizer, labels, random, max_len, group, &plain_device);
-        without_description = made.without_description;
-        let embeddings = Tensor::from_inner(made.embeddings).require_grad();
-        xml.labels = xml.labels.clone().map(|_| embeddings);
-    }
-    Ok((BertXml { encoder, head }, config, without_description))
 }
 
 struct Trainer<'a> {

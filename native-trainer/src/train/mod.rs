@@ -12,4 +12,5 @@ pub mod outcome;
 pub mod pretrain;
 pub mod resume;
 pub mod run;
+pub mod start;
 pub mod tokens;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use bert_xml_core::model::{EncoderConfig, HeadKind, Size};
+use bert_xml_core::model::{EncoderConfig, HeadKind, Readout, Size, XmlOptions};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +126,18 @@ pub enum LabelInit {
     Random,
 }
 
+/// Whether labels have biases, and how they start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LabelBias {
+    /// As in the paper: none in the XML head; in the CLS head they start at 0.
+    #[default]
+    Paper,
+    /// Each at the log-odds of its code among the training notes, so that nothing has to be learnt about how
+    /// common a code is. In the XML head a departure from the paper.
+    Prevalence,
+}
+
 /// Settings of `bert-xml finetune`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -134,6 +146,13 @@ pub struct FinetuneSettings {
     pub head: HeadKind,
     /// How label embeddings start (XML head).
     pub label_init: LabelInit,
+    /// Factor on label embeddings that start semantic. Paper: 1. The attention's scores are ⟨h, l⟩ unscaled; where
+    /// the mean hidden state is long, its softmax starts saturated and learns nothing, and a factor below 1 helps.
+    pub label_init_scale: f64,
+    /// Whether labels have biases (XML head), and how they start. Paper: the XML head has none.
+    pub label_bias: LabelBias,
+    /// From a label's context to its logit (XML head): shared by all labels, or own. Paper: shared.
+    pub readout: Readout,
     /// Width of `W_b`; 0 for that of the hidden states. The paper does not give it.
     pub head_hidden: usize,
     /// Labels worked on at a time (XML head): bounds memory, changes nothing else.
@@ -168,6 +187,9 @@ impl Default for FinetuneSettings {
         Self {
             head: HeadKind::Xml,
             label_init: LabelInit::Semantic,
+            label_init_scale: 1.0,
+            label_bias: LabelBias::Paper,
+            readout: Readout::Shared,
             head_hidden: 0,
             label_chunk: 256,
             max_len: 1024,
@@ -191,6 +213,11 @@ impl FinetuneSettings {
         if self.stride == 0 { self.max_len - 2 } else { self.stride }
     }
 
+    /// The XML head's departures from the paper.
+    pub fn xml(&self) -> XmlOptions {
+        XmlOptions { readout: self.readout, bias: self.label_bias == LabelBias::Prevalence }
+    }
+
     /// Checks every field.
     ///
     /// # Errors
@@ -201,6 +228,11 @@ impl FinetuneSettings {
         positive("finetune.epochs", self.epochs)?;
         positive("finetune.checkpoint_every", self.checkpoint_every)?;
         positive("finetune.label_chunk", self.label_chunk as u64)?;
+        ensure!(
+            self.label_init_scale.is_finite() && self.label_init_scale > 0.0,
+            "finetune.label_init_scale = {}: must be positive",
+            self.label_init_scale
+        );
         ensure!(self.max_len >= 3, "finetune.max_len = {}: must be at least 3", self.max_len);
         ensure!(
             self.stride <= self.max_len - 2,
