@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::error::hinted;
 use crate::files::write_atomic;
-use crate::train::finetune::{FinetuneInput, Finetuned, finetune};
+use crate::train::finetune::{FinetuneInput, Finetuned, encoder_config, finetune};
 use crate::train::outcome::write_model;
 use crate::train::run::Run;
 use crate::train::settings::{FinetuneSettings, LabelInit};
@@ -158,6 +158,8 @@ fn train_once(
     if encoder.is_none() && settings.head == HeadKind::Xml && settings.label_init == LabelInit::Semantic {
         eprintln!("no pretrained encoder to read descriptions with: label embeddings start at random");
     }
+    // Asked before the run's folder is made: what cannot be trained leaves none.
+    encoder_config(&settings, encoder.as_ref().map(|encoder| &encoder.config), tokenizer.vocab_size())?;
     let device = context.device.open()?;
     let inputs = json!({
         "seed": context.seed, "corpus": corpus.digest(), "vocabulary": tokenizer_digest(&tokenizer)?,
