@@ -8,6 +8,7 @@ mod model_parity;
 mod predict;
 mod prepare;
 mod process;
+mod signals;
 mod synth;
 mod tokenizer_parity;
 mod train;

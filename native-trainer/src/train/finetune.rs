@@ -22,7 +22,6 @@ use serde_json::json;
 
 use super::checkpoint::State;
 use super::examples::{Examples, FrozenStates};
-use super::interrupt;
 use super::memory::token_budget;
 use super::resume::{Standing, interrupted, save};
 use super::run::Run;
@@ -31,6 +30,7 @@ use super::tokens::TokenizedSplit;
 use crate::context::Context;
 use crate::device::DeviceChoice;
 use crate::files::write_atomic;
+use crate::interrupt;
 use crate::progress::Unit;
 
 /// Descriptions encoded together for semantic label embeddings.
@@ -102,7 +102,7 @@ pub fn finetune(
     let mut progress = context.start("finetune", Some(steps), Unit::Steps);
     let standing = Standing::take_up(model, &settings.optimizer, run, &mut progress, &device)?;
     let Standing { mut model, mut optimizer, mut state } = standing;
-    interrupt::listen();
+    let listener = interrupt::Listener::new();
     let trainer = Trainer { context, settings, labels: config.labels, device: &train_device, budget };
     let clock = Instant::now();
     let tokens_before = state.tokens;
@@ -146,6 +146,7 @@ pub fn finetune(
             }
         }
     }
+    drop(listener);
     progress.finish();
 
     let path = run.best_weights();

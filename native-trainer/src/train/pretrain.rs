@@ -20,7 +20,6 @@ use burn::tensor::{Device, Int, Tensor};
 use rand::Rng;
 use serde_json::json;
 
-use super::interrupt;
 use super::memory::token_budget;
 use super::resume::{Standing, interrupted, save};
 use super::run::Run;
@@ -28,6 +27,7 @@ use super::settings::PretrainSettings;
 use crate::context::Context;
 use crate::device::DeviceChoice;
 use crate::files::{FolderInTheMaking, write_atomic};
+use crate::interrupt;
 use crate::progress::Unit;
 
 /// Rows are padded to a multiple of this.
@@ -116,7 +116,7 @@ pub fn pretrain(
     };
     let standing = Standing::take_up(fresh, &settings.optimizer, run, &mut progress, &device)?;
     let Standing { mut model, mut optimizer, mut state } = standing;
-    interrupt::listen();
+    let listener = interrupt::Listener::new();
     let budget = token_budget(settings.micro_batch, choice, &config, settings.max_len);
     let trainer = Trainer { context, settings, tokenizer: input.tokenizer, device: &train_device, budget };
 
@@ -182,6 +182,7 @@ pub fn pretrain(
             }
         }
     }
+    drop(listener);
     progress.finish();
     finish(run, &config, input.tokenizer)
 }
