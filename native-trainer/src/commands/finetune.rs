@@ -44,7 +44,7 @@ pub struct Options {
     /// How label embeddings start
     #[arg(long, value_enum)]
     pub label_init: Option<LabelInit>,
-    /// Keep the first N encoder layers (and the embeddings) as they are; their states are cached
+    /// Keep the first N encoder layers (and the embeddings) as they are; their states are kept where memory allows
     #[arg(long, value_name = "N")]
     pub freeze: Option<u32>,
     /// Size of the encoder with --encoder none
