@@ -1,5 +1,6 @@
 //! One integration binary; a module a subject.
 
+mod bench;
 mod cli;
 mod demo;
 mod evaluate;

@@ -28,6 +28,24 @@ pub fn available_bytes() -> Option<u64> {
     Some(machine.min(container))
 }
 
+/// The most memory that this process has held at once, that of a graphics card not counted. None where the
+/// system does not say.
+pub fn peak_resident_bytes() -> Option<u64> {
+    #[cfg(unix)]
+    {
+        // SAFETY: all zeros are a valid `rusage`, which the call fills in.
+        let (status, usage) = unsafe {
+            let mut usage: libc::rusage = std::mem::zeroed();
+            (libc::getrusage(libc::RUSAGE_SELF, &raw mut usage), usage)
+        };
+        // macOS counts bytes, all others KiB.
+        let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
+        (status == 0).then(|| u64::try_from(usage.ru_maxrss).unwrap_or(0) * unit)
+    }
+    #[cfg(not(unix))]
+    None
+}
+
 /// Whether `needed` bytes of states may be kept when `available` bytes are left: a tenth stays free for the
 /// machine, and training itself takes up to 2 GiB of activations.
 pub fn states_fit(needed: u64, available: Option<u64>) -> bool {
@@ -79,6 +97,16 @@ mod tests {
         let config = EncoderConfig::of_size(Size::Big);
         assert_eq!(token_budget(MicroBatch::Tokens(64), DeviceChoice::Cpu, &config, 1024), 64);
     }
+    #[cfg(unix)]
+    #[test]
+    fn the_peak_is_that_of_all_there_was() {
+        let kept = vec![1u8; 64 << 20];
+        assert!(kept.iter().all(|&byte| byte == 1));
+        drop(kept);
+        let peak = peak_resident_bytes().unwrap();
+        assert!((64 << 20..64 << 30).contains(&peak), "{peak} bytes");
+    }
+
     #[test]
     fn states_are_kept_where_a_step_still_fits_beside_them() {
         let gib = |count: u64| count << 30;

@@ -5,7 +5,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail, ensure};
 use bert_xml_core::data::nsp::Pair;
 use bert_xml_core::data::{
-    Purpose, TokenStore, epoch_batches, epoch_pairs, mask_tokens, micro_batches, pad_pairs, stream,
+    MaskedTokens, Purpose, TokenStore, epoch_batches, epoch_pairs, mask_tokens, micro_batches, pad_pairs,
+    stream,
 };
 use bert_xml_core::model::gradients::GradientMap;
 use bert_xml_core::model::hf_folder::{HfBert, write_hf_folder};
@@ -237,8 +238,7 @@ impl Trainer<'_> {
             let mlm_share = masked.targets.len() as f64 / all_masked as f64;
             let nsp_share = rows.len() as f64 / batch.len() as f64;
             let inputs = Inputs::new(windows, self.device);
-            let (mlm, nsp) =
-                pair_losses(model, inputs, rows, &masked.positions, &masked.targets, self.device);
+            let (mlm, nsp) = pair_losses(model, inputs, &follows(rows), masked, self.device);
             let (mlm, nsp) = (mlm.mul_scalar(mlm_share), nsp.mul_scalar(nsp_share));
             let mut grads = (mlm.clone() + nsp.clone()).backward();
             gradients.add_all(GradientMap::take(model, "", &mut grads));
@@ -280,7 +280,7 @@ impl Trainer<'_> {
             let masked =
                 mask_tokens(&mut windows, &special, vocab, &mut stream(DEV_SEED, Purpose::Masking, [0, at]));
             let inputs = Inputs::new(&windows, device);
-            let (mlm, nsp) = pair_losses(model, inputs, &rows, &masked.positions, &masked.targets, device);
+            let (mlm, nsp) = pair_losses(model, inputs, &follows(&rows), &masked, device);
             losses.mlm += f64::from(mlm.into_scalar::<f32>()) * masked.targets.len() as f64;
             losses.nsp += f64::from(nsp.into_scalar::<f32>()) * rows.len() as f64;
             targets += masked.targets.len();
@@ -289,20 +289,24 @@ impl Trainer<'_> {
     }
 }
 
-/// Mean MLM loss over masked tokens and mean NSP loss over rows, each `[1]`.
-fn pair_losses(
+fn follows(rows: &[Pair]) -> Vec<bool> {
+    rows.iter().map(|pair| pair.follows).collect()
+}
+
+/// Mean MLM loss over masked tokens and mean NSP loss over rows, each `[1]`; `follows` says of each row
+/// whether its second segment follows the first.
+pub(crate) fn pair_losses(
     model: &PretrainModel,
     inputs: Inputs,
-    rows: &[Pair],
-    positions: &[u32],
-    targets: &[u32],
+    follows: &[bool],
+    masked: &MaskedTokens,
     device: &Device,
 ) -> (Tensor<1>, Tensor<1>) {
     let ints = |values: Vec<i32>| Tensor::<1, Int>::from_data(values.as_slice(), device);
-    let positions = ints(positions.iter().map(|&at| at as i32).collect());
+    let positions = ints(masked.positions.iter().map(|&at| at as i32).collect());
     let (mlm, nsp) = model.forward(inputs.ids, inputs.segments, inputs.keep, positions);
-    let targets = ints(targets.iter().map(|&id| id as i32).collect());
+    let targets = ints(masked.targets.iter().map(|&id| id as i32).collect());
     // Class 0 means "B follows A", as in BERT.
-    let follows = ints(rows.iter().map(|pair| i32::from(!pair.follows)).collect());
+    let follows = ints(follows.iter().map(|&follows| i32::from(!follows)).collect());
     (cross_entropy(mlm, targets), cross_entropy(nsp, follows))
 }
