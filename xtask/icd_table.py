@@ -9,7 +9,7 @@ Usage: python3 xtask/icd_table.py [--wheels DIR]
 DIR may hold the two wheels already; without it they are downloaded to a temporary folder.
 The same wheels give the same bytes. Python 3 standard library only.
 
-Format (UTF-8, tab separated; core/src/codes/table.rs reads it):
+Format (UTF-8, tab separated; core/src/codes/table/reader.rs reads it):
   #bert-xml-icd10cm<TAB>1          format version
   #release<TAB>2026-04
   #seventh<TAB>N<TAB>A=meaning<TAB>A+a further inclusion term of A<TAB>B=...

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::commands;
 use crate::context::Context;
 use crate::error::{Hint, Interrupted};
+use crate::interrupt;
 
 /// Automated ICD-10 coding: train BERT-XML on your own notes, get codes with evidence.
 #[derive(Debug, Parser)]
@@ -61,6 +62,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    interrupt::listen();
     match dispatch(&cli.context, cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Interrupted>() => {

@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
+use tempfile::{NamedTempFile, TempDir};
+
+pub use crate::unfinished::Held;
+use crate::unfinished::{Entry, UNFINISHED};
 
 /// Writes a file under another name in the same folder, syncs it and renames it into place: after a crash
 /// or a full disk the old content (or nothing) is there, never half of the new one.
@@ -24,19 +28,79 @@ pub fn write_atomic_with(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> Result<()> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = (|| -> io::Result<()> {
-        let temporary = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
-        let mut buffer = BufWriter::with_capacity(1 << 20, temporary.as_file());
+        let making = FileInTheMaking::start(path)?;
+        let mut buffer = BufWriter::with_capacity(1 << 20, making.file());
         write(&mut buffer)?;
         buffer.flush()?;
         drop(buffer);
-        temporary.as_file().sync_all()?;
-        readable(temporary.as_file())?;
-        temporary.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        making.finish()
     })();
     written.with_context(|| format!("writing {}", path.display()))
+}
+
+/// Removes every file and folder in the making, for a process that is about to end; while the answer is
+/// kept, no other is begun or finished.
+pub fn remove_unfinished() -> Held<'static> {
+    UNFINISHED.remove_all()
+}
+
+/// The folder in which a path lies.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A file under construction beside its final place. Dropped without [`FileInTheMaking::finish`], it is
+/// removed.
+#[derive(Debug)]
+pub struct FileInTheMaking {
+    temporary: NamedTempFile,
+    place: PathBuf,
+    // After `temporary`: it is off the list when it is gone.
+    _entry: Entry,
+}
+
+impl FileInTheMaking {
+    /// Starts a file that will stand at `place`.
+    ///
+    /// # Errors
+    /// Its folder cannot be written.
+    pub fn start(place: &Path) -> io::Result<Self> {
+        let make = || tempfile::Builder::new().prefix(".writing-").tempfile_in(folder_of(place));
+        let (temporary, entry) = UNFINISHED.make(make, |made| made.path())?;
+        Ok(Self { temporary, place: place.to_owned(), _entry: entry })
+    }
+
+    /// What to write to meanwhile.
+    pub fn file(&self) -> &File {
+        self.temporary.as_file()
+    }
+
+    /// Where it will stand.
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// Syncs the file and puts it into its place.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn finish(self) -> io::Result<()> {
+        self.file().sync_all()?;
+        readable(self.file())?;
+        self.temporary.persist(&self.place).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+impl Write for FileInTheMaking {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.temporary.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.temporary.flush()
+    }
 }
 
 /// Temporary files are private; results are as readable as any other file.
@@ -87,8 +151,10 @@ pub fn sha256(path: &Path) -> Result<String> {
 /// A folder under construction beside its final place: filled, then renamed, so that a reader never sees
 /// half of it. Dropped without [`FolderInTheMaking::finish`], it is removed.
 pub struct FolderInTheMaking {
-    temporary: tempfile::TempDir,
+    temporary: TempDir,
     place: PathBuf,
+    // After `temporary`: it is off the list when it is gone.
+    _entry: Entry,
 }
 
 impl FolderInTheMaking {
@@ -100,13 +166,13 @@ impl FolderInTheMaking {
         if place.exists() {
             create_empty_folder(place)?;
         }
-        let parent = place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent = folder_of(place);
         fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
-        let temporary = tempfile::Builder::new()
-            .prefix(".making-")
-            .tempdir_in(parent)
+        let make = || tempfile::Builder::new().prefix(".making-").tempdir_in(parent);
+        let (temporary, entry) = UNFINISHED
+            .make(make, TempDir::path)
             .with_context(|| format!("writing in {}", parent.display()))?;
-        Ok(Self { temporary, place: place.to_owned() })
+        Ok(Self { temporary, place: place.to_owned(), _entry: entry })
     }
 
     /// Where to write meanwhile.

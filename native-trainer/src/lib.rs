@@ -7,7 +7,9 @@
 //! Core computes; this crate reads, schedules, writes and shows. [`commands`] has one thin file a subcommand.
 
 pub mod error;
+mod unfinished;
 pub mod files;
+pub mod interrupt;
 pub mod device;
 pub mod progress;
 pub mod context;

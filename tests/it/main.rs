@@ -1,5 +1,7 @@
 //! One integration binary; a module a subject.
 
+mod bench;
+mod cli;
 mod demo;
 mod evaluate;
 mod hf_folder;
@@ -7,6 +9,7 @@ mod model_parity;
 mod predict;
 mod prepare;
 mod process;
+mod signals;
 mod synth;
 mod tokenizer_parity;
 mod train;

@@ -16,7 +16,8 @@ struct Stage {
 }
 
 /// In the order they run: cheap answers first, and the tests last, so that a log ends with their lines.
-/// `wasm` and `gpu` only compile: this needs neither a browser nor a card nor CUDA.
+/// `wasm` and `gpu` only compile: this needs neither a browser nor a card nor CUDA. `wasm` is skipped where its
+/// target is not to be had.
 const STAGES: &[Stage] = &[
     Stage { name: "fmt", cargo: &["fmt", "--all", "--check"], env: &[] },
     Stage { name: "build", cargo: &["build", "--locked", "--all-targets"], env: &[] },
@@ -58,27 +59,45 @@ pub fn run(root: &Path, args: &[String]) -> Result<()> {
         return Ok(());
     }
     let chosen = choose(args)?;
-    let mut times = Vec::new();
+    // Who names a stage wants it done, not passed over.
+    let may_skip = !args.iter().any(|arg| arg == "--only");
+    let mut done = Vec::new();
     let mut failure = None;
     for stage in chosen {
         eprintln!("\n== {}: cargo {}", stage.name, stage.cargo.join(" "));
         let start = Instant::now();
-        let outcome = run_stage(root, stage);
-        let ok = outcome.is_ok();
-        times.push((stage.name, start.elapsed(), ok));
-        if let Err(error) = outcome {
+        let result = match prepare(stage) {
+            Err(error) if may_skip => Ok(Outcome::Skipped(format!("{error:#}"))),
+            Err(error) => Err(error),
+            Ok(()) => run_stage(root, stage).map(|()| Outcome::Passed),
+        };
+        let outcome = result.unwrap_or_else(|error| {
             failure = Some(error.context(format!("stage `{}` failed", stage.name)));
+            Outcome::Failed
+        });
+        done.push((stage.name, start.elapsed(), outcome));
+        if failure.is_some() {
             break;
         }
     }
-    print_times(&times);
+    print!("\n{}", table(&done));
     failure.map_or(Ok(()), Err)
 }
 
+/// How a stage came out.
+enum Outcome {
+    Passed,
+    Failed,
+    /// What it needs is not to be had here, and why.
+    Skipped(String),
+}
+
+/// Gets what a stage needs beyond the compiler.
+fn prepare(stage: &Stage) -> Result<()> {
+    if stage.name == "wasm" { wasm_target::ensure() } else { Ok(()) }
+}
+
 fn run_stage(root: &Path, stage: &Stage) -> Result<()> {
-    if stage.name == "wasm" {
-        wasm_target::ensure()?;
-    }
     // The cargo that runs us, so that a toolchain chosen on the command line stays chosen.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
@@ -112,11 +131,51 @@ fn choose(args: &[String]) -> Result<Vec<&'static Stage>> {
     Ok(chosen)
 }
 
-fn print_times(times: &[(&str, Duration, bool)]) {
-    println!("\nstage    seconds");
-    for (name, time, ok) in times {
-        println!("{name:<8} {:>7.1}{}", time.as_secs_f64(), if *ok { "" } else { "  FAILED" });
+/// A line a stage with its time, and the sum.
+fn table(done: &[(&str, Duration, Outcome)]) -> String {
+    let mut table = "stage    seconds\n".to_owned();
+    for (name, time, outcome) in done {
+        let note = match outcome {
+            Outcome::Passed => String::new(),
+            Outcome::Failed => "  FAILED".into(),
+            Outcome::Skipped(reason) => format!("  skipped: {reason}"),
+        };
+        table += &format!("{name:<8} {:>7.1}{note}\n", time.as_secs_f64());
     }
-    let total: Duration = times.iter().map(|(_, time, _)| *time).sum();
-    println!("{:<8} {:>7.1}", "total", total.as_secs_f64());
+    let total: Duration = done.iter().map(|(_, time, _)| *time).sum();
+    table + &format!("{:<8} {:>7.1}\n", "total", total.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(args: &[&str]) -> Result<Vec<&'static str>> {
+        let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+        Ok(choose(&args)?.iter().map(|stage| stage.name).collect())
+    }
+
+    #[test]
+    fn stages_are_chosen_by_name_and_keep_their_order() {
+        assert_eq!(names(&["--only", "test,fmt"]).unwrap(), ["fmt", "test"]);
+        assert!(names(&[]).unwrap().contains(&"wasm"));
+        assert!(!names(&["--skip", "wasm"]).unwrap().contains(&"wasm"));
+        assert!(names(&["--only", "wsam"]).is_err());
+        assert!(names(&["--only", "fmt", "--skip", "fmt"]).is_err());
+    }
+
+    #[test]
+    fn a_stage_that_is_skipped_says_so_by_name() {
+        let second = Duration::from_secs(1);
+        let done = [
+            ("fmt", second, Outcome::Passed),
+            ("wasm", second, Outcome::Skipped("no target".into())),
+            ("test", second, Outcome::Failed),
+        ];
+        assert_eq!(
+            table(&done),
+            "stage    seconds\nfmt          1.0\nwasm         1.0  skipped: no target\n\
+             test         1.0  FAILED\ntotal        3.0\n"
+        );
+    }
 }

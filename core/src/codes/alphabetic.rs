@@ -12,7 +12,7 @@ pub struct IndexEntry {
     pub path: Vec<String>,
     /// Nonessential modifiers of this term, as printed: `(acute) (chronic)`; empty where there are none.
     pub modifiers: String,
-    /// The code, with its dot; one that ends in `-` needs further characters.
+    /// The code, with its dot; one that ends in `-` needs further characters (a subcategory is given so).
     pub code: Option<String>,
     /// The manifestation code that goes with it, printed in brackets.
     pub manifestation: Option<String>,
@@ -79,11 +79,15 @@ impl AlphabeticIndex {
     fn walk(&mut self, element: &Element, path: &mut Vec<String>) -> Result<(), XmlError> {
         let title =
             element.first("title").ok_or_else(|| element.wrong(&element.name, "a term has a title"))?;
-        let name = title.clean();
-        if name.is_empty() {
-            return Err(title.wrong("title", "a term's title is not empty"));
+        // The releases have titles that are a modifier alone, such as `(taser)`, and one that is blank: what
+        // leads on from there belongs to the term above.
+        let name = Some(title.clean()).filter(|name| !name.is_empty());
+        let marked = || title.children.iter().map(Element::clean).collect::<Vec<_>>().join(" ");
+        let name = name.unwrap_or_else(marked);
+        let is_named = !name.is_empty();
+        if is_named {
+            path.push(name);
         }
-        path.push(name);
         let one = |name: &str| Some(element.child_text(name)).filter(|text| !text.is_empty());
         let list = |name: &str| -> Vec<String> {
             element.all(name).map(Element::clean).filter(|text| !text.is_empty()).collect()
@@ -92,7 +96,7 @@ impl AlphabeticIndex {
         let entry = IndexEntry {
             path: path.clone(),
             modifiers: modifiers.join(" "),
-            code: one("code"),
+            code: one("code").or_else(|| one("subcat").map(|code| format!("{code}-"))),
             manifestation: one("manif"),
             see: list("see"),
             see_also: list("seeAlso"),
@@ -107,7 +111,9 @@ impl AlphabeticIndex {
         for term in element.all("term") {
             self.walk(term, path)?;
         }
-        path.pop();
+        if is_named {
+            path.pop();
+        }
         Ok(())
     }
 }
@@ -172,6 +178,25 @@ mod tests {
         assert_eq!((partial.code.as_deref(), partial.is_complete()), (Some("B67.-"), false));
         assert_eq!(index.of_code("K77").next(), Some(partial));
         assert_eq!(index.of_code("Z99").count(), 0);
+    }
+
+    /// Forms that the published files have here and there.
+    #[test]
+    fn odd_titles_and_subcategories_are_read() {
+        let odd = r#"<ICD10CM.index><letter><title>S</title>
+            <mainTerm><title>Shock<nemod>(sudden)</nemod> NEC</title>
+                <term level="1"><title><nemod>(mild)</nemod></title><code>T75.4</code></term>
+                <term level="1"><title/><code>T75.8</code></term>
+                <term level="1"><title><nemod>(ball)</nemod>lightning</title><subcat>T75.0</subcat></term>
+            </mainTerm></letter></ICD10CM.index>"#;
+        let index = AlphabeticIndex::from_xml(odd).unwrap();
+        let found: Vec<_> =
+            index.entries().iter().map(|entry| (entry.term(), entry.code.as_deref().unwrap())).collect();
+        let found: Vec<_> = found.iter().map(|(term, code)| (term.as_str(), *code)).collect();
+        let wanted =
+            [("Shock NEC, (mild)", "T75.4"), ("Shock NEC", "T75.8"), ("Shock NEC, lightning", "T75.0-")];
+        assert_eq!(found, wanted);
+        assert!(!index.entries()[2].is_complete() && index.of_code("T75.0").count() == 1);
     }
 
     #[test]

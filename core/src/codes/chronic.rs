@@ -88,7 +88,8 @@ impl Chronic {
             let indicator = Indicator::from_digit(field(indicator_at))
                 .ok_or_else(|| wrong(field(indicator_at), "the chronic indicator is 0, 1 or 9"))?;
             let system = match system_at.map(field) {
-                None | Some("") => None,
+                // External causes have none, and version 2019.1 writes it so.
+                None | Some("" | "None") => None,
                 Some(value) => match value.parse() {
                     Ok(system @ 1..=18) => Some(system),
                     _ => return Err(wrong(value, "the body system is a number from 1 to 18")),
@@ -163,7 +164,9 @@ mod tests {
     #[test]
     fn classic_file_has_body_systems() {
         let head = "'ICD-10-CM CODE','ICD-10-CM CODE DESCRIPTION','CHRONIC INDICATOR','BODY SYSTEM'\n";
-        let chronic = Chronic::from_csv(&format!("{head}'E119',\"Type 2, without\",'1','3'\n")).unwrap();
+        let rows = "'E119',\"Type 2, without\",'1','3'\n'V0001XA',Pedestrian,'0','None'\n";
+        let chronic = Chronic::from_csv(&format!("{head}{rows}")).unwrap();
+        assert_eq!((chronic.len(), chronic.body_system(code("V00.01XA"))), (2, None));
         assert_eq!(
             (chronic.get(code("E11.9")), chronic.body_system(code("E11.9"))),
             (Some(Indicator::Chronic), Some(3))

@@ -18,7 +18,7 @@ use crate::train::finetune::{Finetuned, finetune};
 use crate::train::outcome::write_model;
 use crate::train::run::Run;
 use crate::train::settings::{FinetuneSettings, LabelInit};
-use crate::train::start::FinetuneInput;
+use crate::train::start::{FinetuneInput, encoder_config};
 use crate::train::tokens::{TokenizedSplit, tokenize};
 
 /// Options of `finetune`.
@@ -45,7 +45,7 @@ pub struct Options {
     /// How label embeddings start
     #[arg(long, value_enum)]
     pub label_init: Option<LabelInit>,
-    /// Keep the first N encoder layers (and the embeddings) as they are; their states are cached
+    /// Keep the first N encoder layers (and the embeddings) as they are; their states are kept where memory allows
     #[arg(long, value_name = "N")]
     pub freeze: Option<u32>,
     /// Size of the encoder with --encoder none
@@ -159,6 +159,8 @@ fn train_once(
     if encoder.is_none() && settings.head == HeadKind::Xml && settings.label_init == LabelInit::Semantic {
         eprintln!("no pretrained encoder to read descriptions with: label embeddings start at random");
     }
+    // Asked before the run's folder is made: what cannot be trained leaves none.
+    encoder_config(&settings, encoder.as_ref().map(|encoder| &encoder.config), tokenizer.vocab_size())?;
     let device = context.device.open()?;
     let inputs = json!({
         "seed": context.seed, "corpus": corpus.digest(), "vocabulary": tokenizer_digest(&tokenizer)?,

@@ -7,9 +7,9 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::error::Interrupted;
+use crate::interrupt;
 use crate::progress::ProgressMode;
 use crate::report::Step;
-use crate::train::interrupt;
 
 /// The steps so far.
 pub(super) struct Clock {

@@ -1,22 +1,18 @@
 //! Results to standard output as they come, or to a file that appears when it is whole.
 
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use tempfile::NamedTempFile;
+
+use crate::files::FileInTheMaking;
 
 /// Where results go.
 pub enum Output {
     /// Standard output (`-`).
     Standard(io::StdoutLock<'static>),
     /// A file under another name beside its place.
-    File {
-        /// What is written so far.
-        temporary: BufWriter<NamedTempFile>,
-        /// Where it will stand.
-        place: PathBuf,
-    },
+    File(BufWriter<FileInTheMaking>),
 }
 
 impl Output {
@@ -28,12 +24,8 @@ impl Output {
         if path.as_os_str() == "-" {
             return Ok(Self::Standard(io::stdout().lock()));
         }
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let temporary = tempfile::Builder::new()
-            .prefix(".writing-")
-            .tempfile_in(folder)
-            .with_context(|| format!("writing {}", path.display()))?;
-        Ok(Self::File { temporary: BufWriter::new(temporary), place: path.to_owned() })
+        let making = FileInTheMaking::start(path).with_context(|| format!("writing {}", path.display()))?;
+        Ok(Self::File(BufWriter::new(making)))
     }
 
     /// Puts the file into its place.
@@ -43,20 +35,10 @@ impl Output {
     pub fn finish(self) -> Result<()> {
         match self {
             Self::Standard(mut out) => Ok(out.flush()?),
-            Self::File { temporary, place } => {
-                let context = || format!("writing {}", place.display());
-                let file =
-                    temporary.into_inner().map_err(|error| error.into_error()).with_context(context)?;
-                #[cfg(unix)]
-                {
-                    use std::os::unix::fs::PermissionsExt;
-                    // Temporary files are private; results are as readable as any other file.
-                    let readable = std::fs::Permissions::from_mode(0o644);
-                    file.as_file().set_permissions(readable).with_context(context)?;
-                }
-                file.as_file().sync_all().with_context(context)?;
-                file.persist(&place).map_err(|error| error.error).with_context(context)?;
-                Ok(())
+            Self::File(buffer) => {
+                let place = buffer.get_ref().place().display().to_string();
+                let made = buffer.into_inner().map_err(|error| error.into_error());
+                made.and_then(FileInTheMaking::finish).with_context(|| format!("writing {place}"))
             }
         }
     }
@@ -66,14 +48,14 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Standard(out) => out.write(bytes),
-            Self::File { temporary, .. } => temporary.write(bytes),
+            Self::File(buffer) => buffer.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Standard(out) => out.flush(),
-            Self::File { temporary, .. } => temporary.flush(),
+            Self::File(buffer) => buffer.flush(),
         }
     }
 }

@@ -7,13 +7,11 @@ use bert_xml_core::model::encoder::Encoder;
 use bert_xml_core::text::{SpecialTokens, TokenSpan, build_window, windows};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
+use super::memory::{available_bytes, states_fit};
 use super::pretrain::ROUND_TO;
 use super::tokens::TokenizedSplit;
 use crate::context::Context;
 use crate::progress::Unit;
-
-/// Hidden states that are kept in memory, at most; beyond it they are computed at each use.
-const CACHE_BYTES: u64 = 6 << 30;
 
 /// One window of a note. A note without tokens has one window with nothing but `[CLS]` and `[SEP]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +85,8 @@ pub struct FrozenStates {
 }
 
 impl FrozenStates {
-    /// Computes the states of all windows, if they fit into memory; `encoder` without autodiff.
+    /// Computes the states of all windows, if they fit into memory, and says so where they do not; `encoder`
+    /// without autodiff.
     ///
     /// # Errors
     /// None today; a device failure panics in burn.
@@ -101,7 +100,14 @@ impl FrozenStates {
     ) -> Result<Self> {
         let d_model = encoder.embeddings.word.weight.dims()[1];
         let tokens: u64 = examples.lengths.iter().map(|&length| u64::from(length)).sum();
-        if tokens * d_model as u64 * 4 > CACHE_BYTES {
+        let (needed, available) = (tokens * d_model as u64 * 4, available_bytes());
+        if !states_fit(needed, available) {
+            let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
+            let left = available.map_or("an unknown amount".into(), gib);
+            eprintln!(
+                "the frozen layers' states take {} and {left} is left: they are computed at each use",
+                gib(needed)
+            );
             return Ok(Self { layers, rows: None });
         }
         let mut progress = context.start("frozen", Some(examples.all.len() as u64), Unit::Notes);

@@ -18,7 +18,6 @@ use serde_json::json;
 
 use super::checkpoint::State;
 use super::examples::{Examples, FrozenStates};
-use super::interrupt;
 use super::memory::token_budget;
 use super::resume::{Standing, interrupted, save};
 use super::run::Run;
@@ -27,6 +26,7 @@ use super::start::{FinetuneInput, fresh_model};
 use crate::context::Context;
 use crate::device::DeviceChoice;
 use crate::files::write_atomic;
+use crate::interrupt;
 use crate::progress::Unit;
 
 /// What fine-tuning leaves.
@@ -63,11 +63,6 @@ pub fn finetune(
     train_device.seed(stream(context.seed, Purpose::Weights, [1, 0]).next_u64());
     let (model, config, without_description) = fresh_model(settings, &mut input, &train_device)?;
     let frozen_layers = settings.freeze;
-    ensure!(
-        frozen_layers <= config.encoder.num_hidden_layers,
-        "finetune.freeze = {frozen_layers}: the encoder has {} layers",
-        config.encoder.num_hidden_layers
-    );
 
     let special = input.tokenizer.special();
     let budget = token_budget(settings.micro_batch, choice, &config.encoder, settings.max_len);
@@ -86,7 +81,7 @@ pub fn finetune(
     let mut progress = context.start("finetune", Some(steps), Unit::Steps);
     let standing = Standing::take_up(model, &settings.optimizer, run, &mut progress, &device)?;
     let Standing { mut model, mut optimizer, mut state } = standing;
-    interrupt::listen();
+    let listener = interrupt::Listener::new();
     let trainer = Trainer { context, settings, labels: config.labels, device: &train_device, budget };
     let clock = Instant::now();
     let tokens_before = state.tokens;
@@ -130,6 +125,7 @@ pub fn finetune(
             }
         }
     }
+    drop(listener);
     progress.finish();
 
     let path = run.best_weights();

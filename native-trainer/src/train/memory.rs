@@ -1,4 +1,5 @@
-//! `--micro-batch auto`: how many tokens fit into memory, by the model's shape.
+//! What fits into memory: tokens of a micro-batch by the model's shape (`--micro-batch auto`), states of a
+//! frozen encoder by what the machine has left.
 
 use bert_xml_core::model::EncoderConfig;
 
@@ -11,6 +12,48 @@ const CPU_BYTES: u64 = 2 << 30;
 const GPU_BYTES: u64 = 8 << 30;
 /// A micro-batch on the CPU stays below this, so that its matrices stay in the caches.
 const CPU_TOKENS: usize = 8192;
+
+/// States of a frozen encoder where the machine does not say what it has left.
+const UNKNOWN_BYTES: u64 = 6 << 30;
+
+/// Bytes that this process may still take: what the machine has free or can free, and within it what a
+/// container is allowed. None where the system does not say.
+pub fn available_bytes() -> Option<u64> {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let machine = Some(system.available_memory()).filter(|&bytes| bytes > 0)?;
+    // Its pages of files can be dropped: what is resident for good counts.
+    let container =
+        system.cgroup_limits().map_or(machine, |limits| limits.total_memory.saturating_sub(limits.rss));
+    Some(machine.min(container))
+}
+
+/// The most memory that this process has held at once, that of a graphics card not counted. None where the
+/// system does not say.
+pub fn peak_resident_bytes() -> Option<u64> {
+    #[cfg(unix)]
+    {
+        // SAFETY: all zeros are a valid `rusage`, which the call fills in.
+        let (status, usage) = unsafe {
+            let mut usage: libc::rusage = std::mem::zeroed();
+            (libc::getrusage(libc::RUSAGE_SELF, &raw mut usage), usage)
+        };
+        // macOS counts bytes, all others KiB.
+        let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
+        (status == 0).then(|| u64::try_from(usage.ru_maxrss).unwrap_or(0) * unit)
+    }
+    #[cfg(not(unix))]
+    None
+}
+
+/// Whether `needed` bytes of states may be kept when `available` bytes are left: a tenth stays free for the
+/// machine, and training itself takes up to 2 GiB of activations.
+pub fn states_fit(needed: u64, available: Option<u64>) -> bool {
+    match available {
+        Some(bytes) => needed <= (bytes - bytes / 10).saturating_sub(CPU_BYTES),
+        None => needed <= UNKNOWN_BYTES,
+    }
+}
 
 /// Bytes of activations that the backward pass of the encoder keeps for one token of a row of `seq` tokens.
 ///
@@ -53,5 +96,24 @@ mod tests {
         assert_eq!(bytes_a_token(&EncoderConfig::of_size(Size::Big), 1024), 4_055_040);
         let config = EncoderConfig::of_size(Size::Big);
         assert_eq!(token_budget(MicroBatch::Tokens(64), DeviceChoice::Cpu, &config, 1024), 64);
+    }
+    #[cfg(unix)]
+    #[test]
+    fn the_peak_is_that_of_all_there_was() {
+        let kept = vec![1u8; 64 << 20];
+        assert!(kept.iter().all(|&byte| byte == 1));
+        drop(kept);
+        let peak = peak_resident_bytes().unwrap();
+        assert!((64 << 20..64 << 30).contains(&peak), "{peak} bytes");
+    }
+
+    #[test]
+    fn states_are_kept_where_a_step_still_fits_beside_them() {
+        let gib = |count: u64| count << 30;
+        // Of 20 GiB, 2 stay free and 2 are for activations.
+        assert!(states_fit(gib(16), Some(gib(20))) && !states_fit(gib(16) + 1, Some(gib(20))));
+        assert!(!states_fit(1, Some(gib(2))) && !states_fit(1, Some(0)) && states_fit(0, Some(0)));
+        assert!(states_fit(gib(6), None) && !states_fit(gib(6) + 1, None));
+        assert!(available_bytes().is_none_or(|bytes| bytes > 0), "no room even for this test");
     }
 }

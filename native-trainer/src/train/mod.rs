@@ -6,7 +6,6 @@ pub mod adamw;
 pub mod checkpoint;
 pub mod examples;
 pub mod finetune;
-pub mod interrupt;
 pub mod memory;
 pub mod outcome;
 pub mod pretrain;

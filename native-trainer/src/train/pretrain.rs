@@ -5,7 +5,8 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail, ensure};
 use bert_xml_core::data::nsp::Pair;
 use bert_xml_core::data::{
-    Purpose, TokenStore, epoch_batches, epoch_pairs, mask_tokens, micro_batches, pad_pairs, stream,
+    MaskedTokens, Purpose, TokenStore, epoch_batches, epoch_pairs, mask_tokens, micro_batches, pad_pairs,
+    stream,
 };
 use bert_xml_core::model::gradients::GradientMap;
 use bert_xml_core::model::hf_folder::{HfBert, write_hf_folder};
@@ -20,7 +21,6 @@ use burn::tensor::{Device, Int, Tensor};
 use rand::Rng;
 use serde_json::json;
 
-use super::interrupt;
 use super::memory::token_budget;
 use super::resume::{Standing, interrupted, save};
 use super::run::Run;
@@ -28,6 +28,7 @@ use super::settings::PretrainSettings;
 use crate::context::Context;
 use crate::device::DeviceChoice;
 use crate::files::{FolderInTheMaking, write_atomic};
+use crate::interrupt;
 use crate::progress::Unit;
 
 /// Rows are padded to a multiple of this.
@@ -116,7 +117,7 @@ pub fn pretrain(
     };
     let standing = Standing::take_up(fresh, &settings.optimizer, run, &mut progress, &device)?;
     let Standing { mut model, mut optimizer, mut state } = standing;
-    interrupt::listen();
+    let listener = interrupt::Listener::new();
     let budget = token_budget(settings.micro_batch, choice, &config, settings.max_len);
     let trainer = Trainer { context, settings, tokenizer: input.tokenizer, device: &train_device, budget };
 
@@ -182,6 +183,7 @@ pub fn pretrain(
             }
         }
     }
+    drop(listener);
     progress.finish();
     finish(run, &config, input.tokenizer)
 }
@@ -236,8 +238,7 @@ impl Trainer<'_> {
             let mlm_share = masked.targets.len() as f64 / all_masked as f64;
             let nsp_share = rows.len() as f64 / batch.len() as f64;
             let inputs = Inputs::new(windows, self.device);
-            let (mlm, nsp) =
-                pair_losses(model, inputs, rows, &masked.positions, &masked.targets, self.device);
+            let (mlm, nsp) = pair_losses(model, inputs, &follows(rows), masked, self.device);
             let (mlm, nsp) = (mlm.mul_scalar(mlm_share), nsp.mul_scalar(nsp_share));
             let mut grads = (mlm.clone() + nsp.clone()).backward();
             gradients.add_all(GradientMap::take(model, "", &mut grads));
@@ -279,7 +280,7 @@ impl Trainer<'_> {
             let masked =
                 mask_tokens(&mut windows, &special, vocab, &mut stream(DEV_SEED, Purpose::Masking, [0, at]));
             let inputs = Inputs::new(&windows, device);
-            let (mlm, nsp) = pair_losses(model, inputs, &rows, &masked.positions, &masked.targets, device);
+            let (mlm, nsp) = pair_losses(model, inputs, &follows(&rows), &masked, device);
             losses.mlm += f64::from(mlm.into_scalar::<f32>()) * masked.targets.len() as f64;
             losses.nsp += f64::from(nsp.into_scalar::<f32>()) * rows.len() as f64;
             targets += masked.targets.len();
@@ -288,20 +289,24 @@ impl Trainer<'_> {
     }
 }
 
-/// Mean MLM loss over masked tokens and mean NSP loss over rows, each `[1]`.
-fn pair_losses(
+fn follows(rows: &[Pair]) -> Vec<bool> {
+    rows.iter().map(|pair| pair.follows).collect()
+}
+
+/// Mean MLM loss over masked tokens and mean NSP loss over rows, each `[1]`; `follows` says of each row
+/// whether its second segment follows the first.
+pub(crate) fn pair_losses(
     model: &PretrainModel,
     inputs: Inputs,
-    rows: &[Pair],
-    positions: &[u32],
-    targets: &[u32],
+    follows: &[bool],
+    masked: &MaskedTokens,
     device: &Device,
 ) -> (Tensor<1>, Tensor<1>) {
     let ints = |values: Vec<i32>| Tensor::<1, Int>::from_data(values.as_slice(), device);
-    let positions = ints(positions.iter().map(|&at| at as i32).collect());
+    let positions = ints(masked.positions.iter().map(|&at| at as i32).collect());
     let (mlm, nsp) = model.forward(inputs.ids, inputs.segments, inputs.keep, positions);
-    let targets = ints(targets.iter().map(|&id| id as i32).collect());
+    let targets = ints(masked.targets.iter().map(|&id| id as i32).collect());
     // Class 0 means "B follows A", as in BERT.
-    let follows = ints(rows.iter().map(|pair| i32::from(!pair.follows)).collect());
+    let follows = ints(follows.iter().map(|&follows| i32::from(!follows)).collect());
     (cross_entropy(mlm, targets), cross_entropy(nsp, follows))
 }

@@ -29,28 +29,48 @@ pub struct FinetuneInput<'a> {
     pub encoder: Option<HfBert>,
 }
 
+/// The encoder that is fine-tuned: the pretrained one, or a fresh one as the settings say.
+///
+/// # Errors
+/// More frozen layers or longer windows than it has.
+pub fn encoder_config(
+    settings: &FinetuneSettings,
+    pretrained: Option<&EncoderConfig>,
+    vocab_size: usize,
+) -> Result<EncoderConfig> {
+    let fresh = || EncoderConfig {
+        vocab_size,
+        max_position_embeddings: settings.max_len,
+        ..EncoderConfig::of_size(settings.size)
+    };
+    let config = EncoderConfig {
+        hidden_dropout_prob: settings.dropout,
+        attention_probs_dropout_prob: settings.dropout,
+        ..pretrained.cloned().unwrap_or_else(fresh)
+    };
+    ensure!(
+        settings.max_len <= config.max_position_embeddings,
+        "finetune.max_len = {}: the encoder has {} positions; `bert-xml import --max-positions` adds some",
+        settings.max_len,
+        config.max_position_embeddings
+    );
+    ensure!(
+        settings.freeze <= config.num_hidden_layers,
+        "finetune.freeze = {}: the encoder has {} layers",
+        settings.freeze,
+        config.num_hidden_layers
+    );
+    Ok(config)
+}
+
 /// A model with the given encoder (or a fresh one) and a fresh head, its label embeddings as the settings say.
 pub(super) fn fresh_model(
     settings: &FinetuneSettings,
     input: &mut FinetuneInput<'_>,
     device: &Device,
 ) -> Result<(BertXml, ModelConfig, Vec<String>)> {
-    let fresh = EncoderConfig {
-        vocab_size: input.tokenizer.vocab_size(),
-        max_position_embeddings: settings.max_len,
-        ..EncoderConfig::of_size(settings.size)
-    };
-    let encoder_config = EncoderConfig {
-        hidden_dropout_prob: settings.dropout,
-        attention_probs_dropout_prob: settings.dropout,
-        ..input.encoder.as_ref().map_or(fresh, |encoder| encoder.config.clone())
-    };
-    ensure!(
-        settings.max_len <= encoder_config.max_position_embeddings,
-        "finetune.max_len = {}: the encoder has {} positions; `bert-xml import --max-positions` adds some",
-        settings.max_len,
-        encoder_config.max_position_embeddings
-    );
+    let pretrained = input.encoder.as_ref().map(|encoder| &encoder.config);
+    let encoder_config = encoder_config(settings, pretrained, input.tokenizer.vocab_size())?;
     let mut config = ModelConfig::new(encoder_config, settings.head, input.labels.len());
     if settings.head == HeadKind::Xml {
         config.xml = settings.xml();
