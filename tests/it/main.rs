@@ -7,6 +7,7 @@ mod model_parity;
 mod predict;
 mod prepare;
 mod process;
+mod shipping;
 mod synth;
 mod tokenizer_parity;
 mod train;
