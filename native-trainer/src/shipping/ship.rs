@@ -124,16 +124,13 @@ pub fn ship(context: &Context, shipping: &Shipping) -> Result<ShippingReport> {
 }
 
 fn read_training(shipping: &Shipping) -> Result<ModelFolder> {
-    if let ModelPlace::Coder(place) = ModelPlace::find(&shipping.model)? {
-        if place.join(SHIPPED_MANIFEST).is_file() {
-            return Err(hinted(
-                format!(
-                    "{} is shipped already: its weights are no longer those of training",
-                    place.display()
-                ),
-                "give the run of the fine-tuning, or the model folder in it",
-            ));
-        }
+    if let ModelPlace::Coder(place) = ModelPlace::find(&shipping.model)?
+        && place.join(SHIPPED_MANIFEST).is_file()
+    {
+        return Err(hinted(
+            format!("{} is shipped already: its weights are no longer those of training", place.display()),
+            "give the run of the fine-tuning, or the model folder in it",
+        ));
     }
     ModelPlace::read_coder(&shipping.model)
 }
