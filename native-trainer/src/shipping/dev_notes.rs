@@ -34,10 +34,12 @@ impl DevNotes {
     pub fn read(corpus: &Corpus, coder: &Coder, most: usize) -> Result<Self> {
         check_labels(coder, corpus)?;
         let of = corpus.count(Split::Dev);
-        let step = of.div_ceil(most.max(1) as u64).max(1) as usize;
         let mut notes = Self { ids: Vec::new(), gold: Vec::new(), of, without_tokens: 0 };
-        for note in corpus.notes(Split::Dev)?.step_by(step) {
+        for (at, note) in (0..).zip(corpus.notes(Split::Dev)?) {
             let note = note?;
+            if !is_drawn(at, of, most as u64) {
+                continue;
+            }
             let ids = coder.tokenizer().encode(&note.text).ids;
             if ids.is_empty() {
                 notes.without_tokens += 1;
@@ -80,5 +82,24 @@ impl DevNotes {
         }
         progress.finish();
         logits
+    }
+}
+
+/// Whether place `at` is one of `most` places spread evenly over `of`.
+fn is_drawn(at: u64, of: u64, most: u64) -> bool {
+    let before = |at: u64| u128::from(at) * u128::from(most.min(of)) / u128::from(of.max(1));
+    before(at + 1) > before(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_spread_evenly_and_as_many_as_asked_for() {
+        let drawn = |of, most| (0..of).filter(|&at| is_drawn(at, of, most)).collect::<Vec<u64>>();
+        assert_eq!(drawn(10, 4), [2, 4, 7, 9]);
+        assert_eq!(drawn(3, 1000), [0, 1, 2]);
+        assert_eq!(drawn(196, 150).len(), 150);
     }
 }
