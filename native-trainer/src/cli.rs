@@ -38,7 +38,7 @@ enum Command {
     Predict(commands::predict::Options),
     /// Write hidden states of notes
     Encode(commands::encode::Options),
-    /// Write a trained encoder in Hugging Face's format
+    /// Write a trained encoder in Hugging Face's format, or a model to ship
     Export(commands::export::Options),
     /// Read a Hugging Face BERT checkpoint
     Import(commands::import::Options),

@@ -2,7 +2,7 @@
 //!
 //! One direction, and the modules in its order; a module uses only earlier ones:
 //!
-//! records → corpus → vocabulary → pretraining → fine-tuning → prediction → report → demo
+//! records → corpus → vocabulary → pretraining → fine-tuning → prediction → shipping → report → demo
 //!
 //! Core computes; this crate reads, schedules, writes and shows. [`commands`] has one thin file a subcommand.
 
@@ -21,6 +21,7 @@ pub mod evaluation;
 pub mod baselines;
 pub mod train;
 pub mod prediction;
+pub mod shipping;
 pub mod report;
 pub mod demo;
 

@@ -32,6 +32,8 @@ pub enum Unit {
     Bytes,
     /// Codes, each with a model of its own.
     Codes,
+    /// Tensors of a model.
+    Tensors,
 }
 
 impl Unit {
@@ -41,6 +43,7 @@ impl Unit {
             Self::Steps => "steps",
             Self::Bytes => "bytes",
             Self::Codes => "codes",
+            Self::Tensors => "tensors",
         }
     }
 }

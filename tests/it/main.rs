@@ -9,6 +9,7 @@ mod model_parity;
 mod predict;
 mod prepare;
 mod process;
+mod shipping;
 mod signals;
 mod synth;
 mod tokenizer_parity;

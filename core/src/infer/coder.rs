@@ -171,8 +171,14 @@ impl Coder {
     /// If a note has no token.
     pub fn probabilities_of_tokens(&self, notes: &[&[u32]], options: &PredictOptions) -> Vec<f32> {
         assert!(notes.iter().all(|note| !note.is_empty()), "a note without tokens has no probabilities");
-        let logits = max_logits(&self.model, notes, &self.plan(options), &self.tokenizer.special());
-        logits.into_iter().map(sigmoid).collect()
+        let logits = self.logits_of_tokens(notes, options);
+        logits.into_iter().map(|logit| self.manifest.probability(logit)).collect()
+    }
+
+    /// Logits of every code for notes that are token ids already, the greatest over each note's windows: dense,
+    /// `[notes, labels]`; −∞ for a note without tokens.
+    pub fn logits_of_tokens(&self, notes: &[&[u32]], options: &PredictOptions) -> Vec<f32> {
+        max_logits(&self.model, notes, &self.plan(options), &self.tokenizer.special())
     }
 
     fn plan(&self, options: &PredictOptions) -> WindowPlan {
@@ -233,7 +239,7 @@ impl Coder {
     /// The reported codes without their evidence.
     fn rank(&self, logits: &[f32], options: &PredictOptions) -> Vec<CodePrediction> {
         let mut order: Vec<usize> = (0..logits.len()).collect();
-        let probabilities: Vec<f32> = logits.iter().map(|&logit| sigmoid(logit)).collect();
+        let probabilities: Vec<f32> = logits.iter().map(|&logit| self.manifest.probability(logit)).collect();
         order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]).then(a.cmp(&b)));
         order.truncate(options.top.unwrap_or(logits.len()));
         let code = |label| {
@@ -271,13 +277,10 @@ impl Coder {
     }
 }
 
-fn sigmoid(logit: f32) -> f32 {
-    1.0 / (1.0 + (-logit).exp())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{Calibration, CalibrationMethod};
     use crate::model::parameters::{export, import};
     use crate::model::{EncoderConfig, HeadKind, ModelConfig};
     use proptest::prelude::*;
@@ -304,6 +307,28 @@ mod tests {
         let model = fixed(config.init(&Device::flex()).unwrap());
         let manifest = Manifest { max_len, stride: (max_len - 2).div_ceil(2), ..Manifest::new(config) };
         Coder::new(model, manifest, tokenizer, labels).unwrap()
+    }
+
+    fn sigmoid(logit: f32) -> f32 {
+        1.0 / (1.0 + (-logit).exp())
+    }
+
+    #[test]
+    fn calibration_moves_probabilities_and_keeps_their_order() {
+        let plain = coder(HeadKind::Xml, 40);
+        let line = Calibration { method: CalibrationMethod::Platt, slope: 0.5, intercept: -1.0 };
+        let mut calibrated = plain.clone();
+        calibrated.manifest.calibration = Some(line);
+        let options = PredictOptions { top: None, ..PredictOptions::default() };
+        let ids = plain.tokenizer.encode("fever, no cough").ids;
+        let logits = plain.logits_of_tokens(&[&ids], &options);
+        let codes = |coder: &Coder| coder.predict(&["fever, no cough"], &options).remove(0).unwrap().codes;
+        for (before, after) in codes(&plain).iter().zip(codes(&calibrated)) {
+            assert_eq!(before.label, after.label);
+            assert_eq!(before.probability, sigmoid(logits[before.label]));
+            assert_eq!(after.probability, line.probability(logits[after.label]));
+            assert_eq!(after.assigned, after.probability >= 0.5);
+        }
     }
 
     /// The same weights in every run, wide enough that notes and labels differ.

@@ -8,12 +8,14 @@ pub mod auc;
 pub mod calibration;
 pub mod codiesp;
 pub mod confusion;
+pub mod platt;
 mod predictions;
 pub mod ranking;
 mod report;
 mod tally;
 pub mod threshold;
 
+pub use platt::{Calibration, CalibrationMethod};
 pub use predictions::{Predictions, sparse_gold};
 pub use report::{Report, evaluate};
 

@@ -4,6 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
+use super::shipped::ShippedError;
 use crate::codes::LabelSetError;
 use crate::model::ConfigError;
 use crate::model::parameters::ParameterError;
@@ -13,6 +14,9 @@ use crate::text::TokenizerError;
 /// A folder that gives no model; every variant names the file.
 #[derive(Debug, Error)]
 pub enum ModelFolderError {
+    /// A shipped folder, which has files of its own.
+    #[error(transparent)]
+    Shipped(#[from] ShippedError),
     /// The file is not there.
     #[error("{file} is missing: a model folder has model.json and every file that it lists")]
     Missing {

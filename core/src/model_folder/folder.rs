@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::ModelFolderError;
 use super::manifest::{FileEntry, LABELS, MANIFEST, Manifest, TOKENIZER, WEIGHTS};
+use super::shipped::{SHIPPED_MANIFEST, ShippedModel};
 use crate::codes::{CodeSystem, LabelSet};
 use crate::model::BertXml;
 use crate::model::parameters::{Values, export, import};
@@ -44,11 +45,14 @@ impl ModelFolder {
         Ok(folder)
     }
 
-    /// Reads a folder.
+    /// Reads a folder of either format; a shipped model's weights become f32.
     ///
     /// # Errors
     /// See [`ModelFolder::from_files`].
     pub fn read(folder: &Path) -> Result<Self, ModelFolderError> {
+        if folder.join(SHIPPED_MANIFEST).is_file() {
+            return Ok(ShippedModel::read(folder)?.to_folder());
+        }
         Self::from_files(|name| fs::read(folder.join(name)))
     }
 
@@ -58,6 +62,10 @@ impl ModelFolder {
     /// # Errors
     /// A file that is missing, damaged, foreign, newer than this release, or that does not fit the others.
     pub fn from_files(get: impl Fn(&str) -> io::Result<Vec<u8>>) -> Result<Self, ModelFolderError> {
+        match get(SHIPPED_MANIFEST) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            _ => return Ok(ShippedModel::from_files(get)?.to_folder()),
+        }
         let get = |name: &str| {
             get(name).map_err(|source| match source.kind() {
                 io::ErrorKind::NotFound => ModelFolderError::Missing { file: name.to_owned() },
@@ -155,7 +163,7 @@ fn entry(bytes: &[u8]) -> FileEntry {
     FileEntry { bytes: bytes.len() as u64, sha256 }
 }
 
-fn systems(labels: &LabelSet) -> Vec<CodeSystem> {
+pub(super) fn systems(labels: &LabelSet) -> Vec<CodeSystem> {
     let mut systems = Vec::new();
     for label in labels {
         if !systems.contains(&label.system) {

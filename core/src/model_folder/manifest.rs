@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::ModelFolderError;
 use crate::codes::CodeSystem;
+use crate::metrics::Calibration;
 use crate::model::ModelConfig;
 use crate::text::window::SPECIALS_PER_WINDOW;
 
@@ -52,6 +53,9 @@ pub struct Manifest {
     /// One threshold a label, in the order of labels, where they were tuned so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_thresholds: Option<Vec<f64>>,
+    /// From logits to probabilities; without it, their sigmoid. Thresholds are on its scale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// The systems that the labels are of, in the order of their first label; filled in by writing.
     #[serde(default)]
     pub systems: Vec<CodeSystem>,
@@ -76,6 +80,7 @@ impl Manifest {
             stride: max_len - SPECIALS_PER_WINDOW,
             threshold: 0.5,
             label_thresholds: None,
+            calibration: None,
             systems: Vec::new(),
             provenance: Map::new(),
             files: BTreeMap::new(),
@@ -111,31 +116,46 @@ impl Manifest {
     /// The first that breaks a rule.
     pub fn validate(&self) -> Result<(), ModelFolderError> {
         self.model.validate()?;
-        let error = |field, value: String, rule: String| Err(ModelFolderError::Field { field, value, rule });
+        match self.broken_rule() {
+            Some((field, value, rule)) => Err(ModelFolderError::Field { field, value, rule }),
+            None => Ok(()),
+        }
+    }
+
+    /// The first field beside `model` that breaks a rule: its name, its value and the rule.
+    pub(super) fn broken_rule(&self) -> Option<(&'static str, String, String)> {
         if self.version == 0 {
-            return error("version", "0".to_owned(), "versions start at 1".to_owned());
+            return Some(("version", "0".to_owned(), "versions start at 1".to_owned()));
         }
         let positions = self.model.encoder.max_position_embeddings;
         if self.max_len <= SPECIALS_PER_WINDOW || self.max_len > positions {
             let rule = format!("must be 3 to {positions}, the encoder's positions");
-            return error("max_len", self.max_len.to_string(), rule);
+            return Some(("max_len", self.max_len.to_string(), rule));
         }
         let content = self.max_len - SPECIALS_PER_WINDOW;
         if !(1..=content).contains(&self.stride) {
-            return error("stride", self.stride.to_string(), format!("must be 1 to {content}, max_len - 2"));
+            return Some(("stride", self.stride.to_string(), format!("must be 1 to {content}, max_len - 2")));
         }
         let (labels, per_label) = (self.model.labels, self.label_thresholds.as_deref().unwrap_or_default());
         if self.label_thresholds.is_some() && per_label.len() != labels {
             let rule = format!("must have one threshold for each of {labels} labels");
-            return error("label_thresholds", format!("{} values", per_label.len()), rule);
+            return Some(("label_thresholds", format!("{} values", per_label.len()), rule));
         }
         for &threshold in [self.threshold].iter().chain(per_label) {
             if !(0.0..=1.0).contains(&threshold) {
                 let rule = "a threshold is a probability, 0 to 1".to_owned();
-                return error("threshold", threshold.to_string(), rule);
+                return Some(("threshold", threshold.to_string(), rule));
             }
         }
-        Ok(())
+        let line = self.calibration?;
+        line.broken_rule().map(|rule| {
+            ("calibration", format!("{} · logit + {}", line.slope, line.intercept), rule.to_owned())
+        })
+    }
+
+    /// The probability of a logit, calibrated where the model says how.
+    pub fn probability(&self, logit: f32) -> f32 {
+        self.calibration.map_or_else(|| 1.0 / (1.0 + (-logit).exp()), |line| line.probability(logit))
     }
 
     /// The threshold of a label.

@@ -236,6 +236,14 @@ impl Tokenizer {
         self.inner.to_string(true).map_err(TokenizerError::Library)
     }
 
+    /// As [`Tokenizer::to_json`], without the blanks.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn to_compact_json(&self) -> Result<String, TokenizerError> {
+        self.inner.to_string(false).map_err(TokenizerError::Library)
+    }
+
     /// As `vocab.txt`: one token a line in the order of ids.
     pub fn to_vocab_txt(&self) -> String {
         self.tokens.iter().flat_map(|token| [token.as_str(), "\n"]).collect()

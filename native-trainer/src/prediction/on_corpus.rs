@@ -98,7 +98,11 @@ fn probabilities_of(coder: &Coder, notes: &[Note]) -> Vec<f32> {
     table
 }
 
-fn check_labels(coder: &Coder, corpus: &Corpus) -> Result<()> {
+/// Checks that a model and a corpus have the same labels.
+///
+/// # Errors
+/// They differ; a code that one of them lacks is named.
+pub fn check_labels(coder: &Coder, corpus: &Corpus) -> Result<()> {
     let (model, corpus) = (coder.labels(), corpus.labels());
     let missing = |a: &LabelSet, b: &LabelSet| {
         a.iter().find(|label| b.index(&label.code).is_none()).map(|label| label.code.clone())

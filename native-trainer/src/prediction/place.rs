@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use bert_xml_core::model::hf_folder::{HfBert, is_hf_folder};
-use bert_xml_core::model_folder::{MANIFEST, ModelFolder};
+use bert_xml_core::model_folder::{MANIFEST, ModelFolder, SHIPPED_MANIFEST};
 
 use crate::error::hinted;
 
 /// A model on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelPlace {
-    /// A fine-tuned model with its head: a folder with `model.json`.
+    /// A fine-tuned model with its head: a folder with `model.json`, or a shipped one with `manifest.json`.
     Coder(PathBuf),
     /// An encoder in Hugging Face's format: a folder with `config.json`.
     Encoder(PathBuf),
@@ -26,7 +26,7 @@ impl ModelPlace {
     pub fn find(path: &Path) -> Result<Self> {
         let run = (path.join("model"), path.join("encoder"));
         for folder in [path, &run.0] {
-            if folder.join(MANIFEST).is_file() {
+            if [MANIFEST, SHIPPED_MANIFEST].iter().any(|manifest| folder.join(manifest).is_file()) {
                 return Ok(Self::Coder(folder.to_owned()));
             }
         }
@@ -40,7 +40,7 @@ impl ModelPlace {
         }
         Err(hinted(
             format!(
-                "{} is no model: it has neither model.json nor config.json, and no model/ or encoder/ that has",
+                "{} is no model: it has no model.json, manifest.json or config.json, and no model/ or encoder/ that has",
                 path.display()
             ),
             "give a model folder, a Hugging Face BERT folder, or a run that is done (a run that is not goes on with \
