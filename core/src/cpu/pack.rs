@@ -1,0 +1,255 @@
+//! Right-hand sides of products, packed in panels of 16 outputs, so that a kernel reads them front to back.
+//!
+//! One layout for every processor: a line of 64 bytes holds one input of 16 outputs in f32, or four inputs of 16
+//! outputs in int8. Outputs and inputs that fill up a line are zero.
+
+use super::isa::Isa;
+use super::quantize::quantize_row_i8;
+use super::rows::Rows;
+
+/// Outputs a panel.
+pub const PANEL: usize = 16;
+/// Inputs that an int8 line takes together.
+pub const GROUP: usize = 4;
+/// What [`super::quantize`] adds to the integers of activations.
+pub const ZERO_POINT: i32 = 64;
+
+/// One input of a panel's outputs.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct FloatLine(pub [f32; PANEL]);
+
+/// [`GROUP`] inputs of a panel's outputs: byte `4 j + i` is input `i` of output `j`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct ByteLine(pub [i8; PANEL * GROUP]);
+
+/// A right-hand side in f32.
+#[derive(Clone, Debug, Default)]
+pub struct PackedF32 {
+    outputs: usize,
+    inputs: usize,
+    /// `[panels, inputs]`
+    lines: Vec<FloatLine>,
+}
+
+impl PackedF32 {
+    /// Packs `[outputs, inputs]`, for `x · Wᵀ`.
+    pub fn from_rows(rows: Rows<'_, f32>) -> Self {
+        let mut packed = Self::default();
+        packed.pack_rows(rows);
+        packed
+    }
+
+    /// As [`PackedF32::from_rows`], in the memory that it has already.
+    pub fn pack_rows(&mut self, rows: Rows<'_, f32>) {
+        self.reset(rows.rows(), rows.cols());
+        for output in 0..self.outputs {
+            let lines = &mut self.lines[output / PANEL * self.inputs..][..self.inputs];
+            for (line, value) in lines.iter_mut().zip(rows.row(output)) {
+                line.0[output % PANEL] = *value;
+            }
+        }
+    }
+
+    /// Packs `[inputs, outputs]`, for `x · W`, in the memory that it has already.
+    pub fn pack_columns(&mut self, rows: Rows<'_, f32>) {
+        self.reset(rows.cols(), rows.rows());
+        for input in 0..self.inputs {
+            for (panel, values) in rows.row(input).chunks(PANEL).enumerate() {
+                self.lines[panel * self.inputs + input].0[..values.len()].copy_from_slice(values);
+            }
+        }
+    }
+
+    fn reset(&mut self, outputs: usize, inputs: usize) {
+        (self.outputs, self.inputs) = (outputs, inputs);
+        self.lines.resize(outputs.div_ceil(PANEL) * inputs, FloatLine([0.0; PANEL]));
+        // What fills up the last panel; every other number is written.
+        if !outputs.is_multiple_of(PANEL) {
+            let last = self.lines.len() - inputs;
+            self.lines[last..].fill(FloatLine([0.0; PANEL]));
+        }
+    }
+
+    /// Columns of the product.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Numbers that a sum runs over (K).
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// `[panels, inputs]`
+    pub fn lines(&self) -> &[FloatLine] {
+        &self.lines
+    }
+
+    /// Bytes of memory.
+    pub fn bytes(&self) -> usize {
+        64 * self.lines.capacity()
+    }
+}
+
+/// A right-hand side in int8: `weight = integer × scale of its output`.
+#[derive(Clone, Debug, Default)]
+pub struct PackedInt8 {
+    outputs: usize,
+    inputs: usize,
+    /// `[panels, groups]`
+    lines: Vec<ByteLine>,
+    /// One an output; empty where the scales lie with the inputs.
+    scales: Vec<f32>,
+    /// [`ZERO_POINT`] times the sum of an output's integers.
+    corrections: Vec<i32>,
+}
+
+impl PackedInt8 {
+    /// Packs `[outputs, inputs]` integers and one scale an output.
+    pub fn from_rows(values: Rows<'_, i8>, scales: &[f32]) -> Self {
+        assert_eq!(scales.len(), values.rows(), "one scale an output");
+        let mut packed = Self::default();
+        packed.reset(values.rows(), values.cols());
+        for (output, scale) in scales.iter().enumerate() {
+            packed.set_output(output, values.row(output), *scale);
+        }
+        packed
+    }
+
+    /// Quantizes and packs `[outputs, inputs]`, one scale an output, in the memory that it has already.
+    /// `row` is room for one output.
+    pub fn pack_rows(&mut self, isa: Isa, rows: Rows<'_, f32>, row: &mut Vec<i8>) {
+        self.reset(rows.rows(), rows.cols());
+        row.resize(rows.cols(), 0);
+        for output in 0..rows.rows() {
+            let scale = quantize_row_i8(isa, rows.row(output), row);
+            self.set_output(output, row, scale);
+        }
+    }
+
+    /// Quantizes and packs `[inputs, outputs]`, one scale an *input*, written to `scales`, in the memory that it
+    /// has already. `row` is room for one input.
+    pub fn pack_columns(&mut self, isa: Isa, rows: Rows<'_, f32>, scales: &mut Vec<f32>, row: &mut Vec<i8>) {
+        self.reset(rows.cols(), rows.rows());
+        self.scales.clear();
+        self.corrections.clear();
+        scales.clear();
+        row.resize(rows.cols(), 0);
+        let groups = self.groups();
+        for input in 0..rows.rows() {
+            scales.push(quantize_row_i8(isa, rows.row(input), row));
+            for (panel, values) in row.chunks(PANEL).enumerate() {
+                let line = &mut self.lines[panel * groups + input / GROUP].0;
+                for (at, value) in values.iter().enumerate() {
+                    line[at * GROUP + input % GROUP] = *value;
+                }
+            }
+        }
+    }
+
+    fn set_output(&mut self, output: usize, values: &[i8], scale: f32) {
+        let groups = self.groups();
+        let at = output % PANEL * GROUP;
+        let lines = &mut self.lines[output / PANEL * groups..][..groups];
+        for (line, group) in lines.iter_mut().zip(values.chunks(GROUP)) {
+            line.0[at..at + group.len()].copy_from_slice(group);
+        }
+        self.scales[output] = scale;
+        self.corrections[output] = ZERO_POINT * values.iter().map(|value| i32::from(*value)).sum::<i32>();
+    }
+
+    fn reset(&mut self, outputs: usize, inputs: usize) {
+        (self.outputs, self.inputs) = (outputs, inputs);
+        let panels = outputs.div_ceil(PANEL);
+        let empty = ByteLine([0; PANEL * GROUP]);
+        if outputs.is_multiple_of(PANEL) && inputs.is_multiple_of(GROUP) {
+            self.lines.resize(panels * self.groups(), empty);
+        } else {
+            self.lines.clear();
+            self.lines.resize(panels * self.groups(), empty);
+        }
+        // The last panel is read whole.
+        self.scales.clear();
+        self.scales.resize(panels * PANEL, 0.0);
+        self.corrections.clear();
+        self.corrections.resize(panels * PANEL, 0);
+    }
+
+    /// Columns of the product.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Numbers that a sum runs over (K).
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Lines a panel.
+    pub fn groups(&self) -> usize {
+        self.inputs.div_ceil(GROUP)
+    }
+
+    /// `[panels, groups]`
+    pub fn lines(&self) -> &[ByteLine] {
+        &self.lines
+    }
+
+    /// One an output, filled up to whole panels.
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
+    }
+
+    /// One an output, filled up to whole panels.
+    pub fn corrections(&self) -> &[i32] {
+        &self.corrections
+    }
+
+    /// Bytes of memory.
+    pub fn bytes(&self) -> usize {
+        64 * self.lines.capacity() + 4 * (self.scales.capacity() + self.corrections.capacity())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_and_columns_pack_the_same_matrix_alike() {
+        let (outputs, inputs) = (19, 6);
+        let by_output: Vec<f32> = (0..outputs * inputs).map(|i| i as f32).collect();
+        let by_input: Vec<f32> =
+            (0..inputs * outputs).map(|i| by_output[i % outputs * inputs + i / outputs]).collect();
+        let rows = PackedF32::from_rows(Rows::new(&by_output, outputs, inputs, inputs));
+        let mut columns = PackedF32::from_rows(Rows::new(&[9.0; 40], 20, 2, 2)); // memory used before
+        columns.pack_columns(Rows::new(&by_input, inputs, outputs, outputs));
+        assert_eq!(rows.lines().len(), 2 * inputs);
+        for (a, b) in rows.lines().iter().zip(columns.lines()) {
+            assert_eq!(a.0, b.0);
+        }
+        assert_eq!(rows.lines()[inputs + 1].0[..4], [97.0, 103.0, 109.0, 0.0]);
+    }
+
+    #[test]
+    fn an_int8_line_holds_four_inputs_of_each_output_and_zeros_behind_the_last() {
+        let values: Vec<i8> = (0..17 * 5).map(|i| (i % 100) as i8).collect();
+        let packed = PackedInt8::from_rows(Rows::new(&values, 17, 5, 5), &[0.5; 17]);
+        assert_eq!(packed.lines().len(), 4);
+        assert_eq!(packed.lines()[0].0[4..8], [5, 6, 7, 8]);
+        assert_eq!(packed.lines()[1].0[4..8], [9, 0, 0, 0]);
+        assert_eq!(packed.lines()[2].0[..8], [80, 81, 82, 83, 0, 0, 0, 0]);
+        assert_eq!(packed.corrections()[1], 64 * (5 + 6 + 7 + 8 + 9));
+    }
+
+    #[test]
+    fn columns_in_int8_have_one_scale_an_input() {
+        let (mut packed, mut scales, mut row) = (PackedInt8::default(), Vec::new(), Vec::new());
+        let values = [1.27, -0.64, 0.0, 0.0, 254.0, 2.0];
+        packed.pack_columns(Isa::detect(), Rows::new(&values, 3, 2, 2), &mut scales, &mut row);
+        assert_eq!(packed.lines()[0].0[..8], [127, 0, 127, 0, -64, 0, 1, 0]);
+        assert!((scales[0] - 0.01).abs() < 1e-6 && scales[1] == 0.0 && scales[2] == 2.0);
+    }
+}
