@@ -12,7 +12,7 @@ use super::isa::{Isa, for_each_isa};
 use super::pack::{PackedF32, PackedInt8};
 use super::quantize::{QuantizedRows, QuantizedView, nearest};
 use super::rows::{Rows, RowsMut};
-use super::softmax::{exponentials, multiply};
+use super::softmax::{exponentials, exponentials_times, multiply};
 
 /// What an attention's products run in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,9 +118,10 @@ impl AttentionScratch {
         scale: f32,
         mut out: RowsMut<'_, f32>,
     ) {
-        let (count, tokens, stride) = self.exponentiate(isa, queries, over, scale);
+        let (count, tokens, stride) = self.score(isa, queries, over);
         match queries {
             Queries::F32(_) => {
+                self.exponentiate(isa, (count, tokens, stride), scale);
                 let weights = Rows::new(&self.scores, count, tokens, stride);
                 product_f32(isa, weights, &over.values_f32, None, out.reborrow());
                 for (row, sum) in self.sums.iter().enumerate() {
@@ -129,12 +130,15 @@ impl AttentionScratch {
             }
             Queries::Int8(_) => {
                 self.digits.reset(2 * count, tokens);
+                self.sums.clear();
                 for row in 0..count {
-                    let scores = &mut self.scores[row * stride..][..tokens];
+                    let weights = &mut self.scores[row * stride..][..tokens];
+                    let (sum, largest) = exponentials_times(isa, weights, scale, &over.value_scales);
                     let (high, low) = self.digits.two_rows_mut(row, row + count);
-                    // The sum's place takes the factor of the digits in.
-                    self.sums[row] =
-                        split_digits(isa, scores, &over.value_scales, high, low) / self.sums[row];
+                    // Of all-zero values nothing is left, whatever the factor.
+                    let factor = (DIGITS_MAX / largest).min(f32::MAX);
+                    split_digits(isa, weights, factor, high, low);
+                    self.sums.push(largest / DIGITS_MAX / sum);
                 }
                 let d = out.cols();
                 self.digit_sums.resize(2 * count * d, 0);
@@ -158,7 +162,8 @@ impl AttentionScratch {
         scale: f32,
         out: &mut [f32],
     ) {
-        let (count, tokens, stride) = self.exponentiate(isa, queries, over, scale);
+        let (count, tokens, stride) = self.score(isa, queries, over);
+        self.exponentiate(isa, (count, tokens, stride), scale);
         assert_eq!(out.len(), count * tokens, "a weight a query and token");
         for (row, out) in out.chunks_exact_mut(tokens).enumerate() {
             out.copy_from_slice(&self.scores[row * stride..][..tokens]);
@@ -166,14 +171,8 @@ impl AttentionScratch {
         }
     }
 
-    /// Leaves numerators in `scores` and denominators in `sums`; returns queries, tokens and the stride.
-    fn exponentiate(
-        &mut self,
-        isa: Isa,
-        queries: Queries<'_>,
-        over: &KeysValues,
-        scale: f32,
-    ) -> (usize, usize, usize) {
+    /// Leaves `queries · keysᵀ` in `scores`; returns queries, tokens and the stride.
+    fn score(&mut self, isa: Isa, queries: Queries<'_>, over: &KeysValues) -> (usize, usize, usize) {
         let (count, tokens) = match queries {
             Queries::F32(queries) => (queries.rows(), over.keys_f32.outputs()),
             Queries::Int8(queries) => (queries.values.rows(), over.keys_int8.outputs()),
@@ -187,11 +186,15 @@ impl AttentionScratch {
             Queries::F32(queries) => product_f32(isa, queries, &over.keys_f32, None, scores),
             Queries::Int8(queries) => product_int8(isa, queries, &over.keys_int8, None, scores),
         }
+        (count, tokens, stride)
+    }
+
+    /// Leaves numerators in `scores` and denominators in `sums`.
+    fn exponentiate(&mut self, isa: Isa, (count, tokens, stride): (usize, usize, usize), scale: f32) {
         self.sums.clear();
         for row in 0..count {
             self.sums.push(exponentials(isa, &mut self.scores[row * stride..][..tokens], scale));
         }
-        (count, tokens, stride)
     }
 
     /// Bytes of memory.
@@ -206,27 +209,17 @@ impl AttentionScratch {
 const DIGITS_MAX: f32 = 16_256.0;
 
 for_each_isa! {
-    /// Multiplies weights with scales, rounds them to 0..=16,256 and splits them: `weight = (128 high + low) ·
-    /// factor`. Returns the factor.
-    fn split_digits(
-        weights: &mut [f32], scales: &[f32], high: &mut [u8], low: &mut [u8],
-    ) -> f32 = split_digits_of
+    /// Rounds `weight · factor` to 0..=16,256 and splits it into `128 high + low`.
+    fn split_digits(weights: &[f32], factor: f32, high: &mut [u8], low: &mut [u8]) = split_digits_of
 }
 
 #[inline(always)]
-fn split_digits_of(weights: &mut [f32], scales: &[f32], high: &mut [u8], low: &mut [u8]) -> f32 {
-    for (weight, scale) in weights.iter_mut().zip(scales) {
-        *weight *= scale;
-    }
-    let largest = super::quantize::largest_magnitude(weights);
-    let (factor, inverse) =
-        if largest > 0.0 { (largest / DIGITS_MAX, (DIGITS_MAX / largest).min(f32::MAX)) } else { (0.0, 0.0) };
+fn split_digits_of(weights: &[f32], factor: f32, high: &mut [u8], low: &mut [u8]) {
     for ((weight, high), low) in weights.iter().zip(high).zip(low) {
-        let digits = nearest(weight * inverse);
+        let digits = nearest(weight * factor);
         *high = (digits >> 7) as u8;
         *low = (digits & 127) as u8;
     }
-    factor
 }
 
 for_each_isa! {

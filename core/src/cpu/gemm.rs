@@ -4,7 +4,7 @@
 //! Integer sums are the same on every processor, and so is every f32 that comes of them. f32 sums are in order,
 //! fused where the processor fuses.
 
-use super::isa::Isa;
+use super::isa::{Isa, for_each_isa};
 use super::pack::{ByteLine, FloatLine, PANEL, PackedF32, PackedInt8};
 use super::quantize::QuantizedView;
 use super::rows::{Rows, RowsMut};
@@ -26,17 +26,42 @@ pub fn product_f32(
     left: Rows<'_, f32>,
     right: &PackedF32,
     bias: Option<&[f32]>,
-    mut out: RowsMut<'_, f32>,
+    out: RowsMut<'_, f32>,
 ) {
     assert_eq!((left.rows(), left.cols()), (out.rows(), right.inputs()), "the left side's shape");
     assert_eq!(out.cols(), right.outputs(), "one column an output");
     assert!(bias.is_none_or(|bias| bias.len() == right.outputs()), "one bias an output");
+    f32_tiles(isa, isa, left, right, bias, out);
+}
+
+for_each_isa! {
+    fn f32_tiles(
+        isa: Isa, left: Rows<'_, f32>, right: &PackedF32, bias: Option<&[f32]>, out: RowsMut<'_, f32>,
+    ) = f32_tiles_of
+}
+
+#[inline(always)]
+fn f32_tiles_of(
+    isa: Isa,
+    left: Rows<'_, f32>,
+    right: &PackedF32,
+    bias: Option<&[f32]>,
+    mut out: RowsMut<'_, f32>,
+) {
     let mut tile: Tile<f32> = [[0.0; MAX_PANELS * PANEL]; MAX_ROWS];
     let (tile_rows, tile_panels) = shape_f32(isa);
     for_each_tile(left.rows(), right.outputs(), tile_rows, tile_panels, |row, rows, panel, panels| {
         let lines = &right.lines()[panel * right.inputs()..][..panels * right.inputs()];
-        sums_f32(isa, left.part(row, rows), lines, &mut tile);
         let column = panel * PANEL;
+        #[cfg(target_arch = "x86_64")]
+        if isa == Isa::Avx512 {
+            let width = (panels * PANEL).min(right.outputs() - column);
+            let (left, bias) = (left.part(row, rows), bias.map(|bias| &bias[column..]));
+            // SAFETY: an `Isa` is one that the machine has.
+            unsafe { x86::product_f32_avx512(left, lines, bias, out.part(row, rows).columns(column, width)) };
+            return;
+        }
+        sums_f32(isa, left.part(row, rows), lines, &mut tile);
         for (row, sums) in (row..).zip(&tile[..rows]) {
             let out = &mut out.row(row)[column..];
             let width = out.len().min(panels * PANEL);
@@ -64,33 +89,63 @@ pub fn product_int8(
     left: QuantizedView<'_>,
     right: &PackedInt8,
     bias: Option<&[f32]>,
-    mut out: RowsMut<'_, f32>,
+    out: RowsMut<'_, f32>,
 ) {
     let values = left.values;
     assert_eq!((values.rows(), left.inputs), (out.rows(), right.inputs()), "the left side's shape");
     assert_eq!(out.cols(), right.outputs(), "one column an output");
     assert!(bias.is_none_or(|bias| bias.len() == right.outputs()), "one bias an output");
+    int8_tiles(isa, isa, left, right, bias, out);
+}
+
+for_each_isa! {
+    fn int8_tiles(
+        isa: Isa, left: QuantizedView<'_>, right: &PackedInt8, bias: Option<&[f32]>, out: RowsMut<'_, f32>,
+    ) = int8_tiles_of
+}
+
+#[inline(always)]
+fn int8_tiles_of(
+    isa: Isa,
+    left: QuantizedView<'_>,
+    right: &PackedInt8,
+    bias: Option<&[f32]>,
+    mut out: RowsMut<'_, f32>,
+) {
+    let values = left.values;
     let mut tile: Tile<i32> = [[0; MAX_PANELS * PANEL]; MAX_ROWS];
     let (tile_rows, tile_panels) = shape_int8(isa);
     for_each_tile(values.rows(), right.outputs(), tile_rows, tile_panels, |row, rows, panel, panels| {
         let lines = &right.lines()[panel * right.groups()..][..panels * right.groups()];
-        sums_int8(isa, values.part(row, rows), lines, &mut tile);
         let column = panel * PANEL;
         let (scales, corrections) = (&right.scales()[column..], &right.corrections()[column..]);
+        #[cfg(target_arch = "x86_64")]
+        if isa == Isa::Avx512 {
+            let width = (panels * PANEL).min(right.outputs() - column);
+            let scaling = x86::Scaling { corrections, weights: scales, rows: &left.scales[row..row + rows] };
+            let (left, bias) = (values.part(row, rows), bias.map(|bias| &bias[column..]));
+            let mut out = out.part(row, rows);
+            // SAFETY: an `Isa` is one that the machine has.
+            unsafe { x86::product_int8_avx512(left, lines, scaling, bias, out.columns(column, width)) };
+            return;
+        }
+        sums_int8(isa, values.part(row, rows), lines, &mut tile);
         for (row, sums) in (row..).zip(&tile[..rows]) {
             let scale = left.scales[row];
             let out = &mut out.row(row)[column..];
             let width = out.len().min(panels * PANEL);
-            let terms = sums.iter().zip(corrections).zip(scales);
-            let terms = terms.map(|((sum, correction), weight)| (sum - correction) as f32 * weight * scale);
-            match bias {
-                Some(bias) => {
-                    for ((out, term), bias) in out[..width].iter_mut().zip(terms).zip(&bias[column..]) {
-                        *out = term + bias;
-                    }
-                }
-                None => out[..width].iter_mut().zip(terms).for_each(|(out, term)| *out = term),
+            let mut terms = [0.0; MAX_PANELS * PANEL];
+            for ((term, sum), (correction, weight)) in
+                terms.iter_mut().zip(sums).zip(corrections.iter().zip(scales))
+            {
+                *term = (sum - correction) as f32 * weight * scale;
             }
+            if let Some(bias) = bias {
+                for (term, bias) in terms[..width].iter_mut().zip(&bias[column..]) {
+                    *term += bias;
+                }
+            }
+            out[..width].copy_from_slice(&terms[..width]);
         }
     });
 }
@@ -109,6 +164,15 @@ pub fn sums_of_int8(isa: Isa, left: Rows<'_, u8>, right: &PackedInt8, mut out: R
     let (tile_rows, tile_panels) = shape_int8(isa);
     for_each_tile(left.rows(), right.outputs(), tile_rows, tile_panels, |row, rows, panel, panels| {
         let lines = &right.lines()[panel * right.groups()..][..panels * right.groups()];
+        #[cfg(target_arch = "x86_64")]
+        if isa == Isa::Avx512 {
+            let width = (panels * PANEL).min(right.outputs() - panel * PANEL);
+            let mut out = out.part(row, rows);
+            let out = out.columns(panel * PANEL, width);
+            // SAFETY: an `Isa` is one that the machine has.
+            unsafe { x86::sums_int8_avx512(left.part(row, rows), lines, out) };
+            return;
+        }
         sums_int8(isa, left.part(row, rows), lines, &mut tile);
         for (row, sums) in (row..).zip(&tile[..rows]) {
             let out = &mut out.row(row)[panel * PANEL..];
@@ -119,6 +183,7 @@ pub fn sums_of_int8(isa: Isa, left: Rows<'_, u8>, right: &PackedInt8, mut out: R
 }
 
 /// Cuts rows and outputs into tiles of nearly equal rows; gives first row, rows, first panel, panels.
+#[inline(always)]
 fn for_each_tile(
     rows: usize,
     outputs: usize,
@@ -167,9 +232,6 @@ fn sums_f32(isa: Isa, left: Rows<'_, f32>, lines: &[FloatLine], tile: &mut Tile<
     match isa {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: an `Isa` is one that the machine has.
-        Isa::Avx512 => unsafe { x86::tile_f32_avx512(left, lines, tile) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
         Isa::Avx2 => unsafe { x86::tile_f32_avx2(left, lines, tile) },
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         Isa::Portable => wasm::tile_f32(left, lines, tile),
@@ -182,9 +244,6 @@ fn sums_int8(isa: Isa, left: Rows<'_, u8>, lines: &[ByteLine], tile: &mut Tile<i
     match isa {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: an `Isa` is one that the machine has.
-        Isa::Avx512 => unsafe { x86::tile_int8_avx512(left, lines, tile) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
         Isa::Avx2 => unsafe { x86::tile_int8_avx2(left, lines, tile) },
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         Isa::Portable => wasm::tile_int8(left, lines, tile),

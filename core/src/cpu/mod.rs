@@ -12,6 +12,8 @@ pub mod isa;
 
 pub mod rows;
 
+mod lanes;
+
 pub mod quantize;
 
 pub mod pack;

@@ -1,9 +1,7 @@
 //! LayerNorm.
 
 use super::isa::for_each_isa;
-use super::softmax::sum_of;
-
-const LANES: usize = 16;
+use super::lanes::{LANES, sum_of};
 
 /// Gains and shifts of a LayerNorm.
 #[derive(Clone, Debug)]
@@ -60,8 +58,8 @@ fn normalize_row(row: &mut [f32], gamma: &[f32], beta: &[f32], epsilon: f32) {
 #[inline(always)]
 fn sum_by(row: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     let mut sums = [0.0_f32; LANES];
-    let chunks = row.chunks_exact(LANES);
-    for (sum, value) in sums.iter_mut().zip(chunks.remainder()) {
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for (sum, value) in sums.iter_mut().zip(rest) {
         *sum = term(*value);
     }
     for chunk in chunks {
@@ -80,11 +78,11 @@ for_each_isa! {
 #[inline(always)]
 fn dot_of(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0_f32; LANES];
-    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    for ((sum, a), b) in sums.iter_mut().zip(a.remainder()).zip(b.remainder()) {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for ((sum, a), b) in sums.iter_mut().zip(a_rest).zip(b_rest) {
         *sum = a * b;
     }
-    for (a, b) in a.zip(b) {
+    for (a, b) in a.iter().zip(b) {
         for lane in 0..LANES {
             sums[lane] += a[lane] * b[lane];
         }

@@ -5,35 +5,33 @@
 //! integers (x86 `vpmaddubsw`, WebAssembly's relaxed dot product).
 
 use super::isa::for_each_isa;
+use super::lanes::{LANES, ROUNDER, greatest_of};
 use super::pack::{GROUP, ZERO_POINT};
 use super::rows::Rows;
 
 const LEFT_MAX: f32 = 63.0;
 const RIGHT_MAX: f32 = 127.0;
-/// Added to a number of less than 2²², it leaves the nearest integer (ties to even) in the low bits.
-pub(super) const ROUNDER: f32 = 12_582_912.0; // 1.5 × 2²³
-
 /// The nearest integer of a number of less than 2²², ties to even; the same bits everywhere.
 #[inline(always)]
 pub(super) fn nearest(value: f32) -> i32 {
     (value + ROUNDER).to_bits() as i32 - ROUNDER.to_bits() as i32
 }
 
-/// max |x|, over 16 lanes so that it vectorises; 0 of nothing.
+/// max |x|; 0 of nothing.
 #[inline(always)]
 pub(super) fn largest_magnitude(row: &[f32]) -> f32 {
-    let mut lanes = [0.0_f32; 16];
-    let chunks = row.chunks_exact(16);
-    for (lane, value) in chunks.remainder().iter().enumerate() {
-        lanes[lane] = value.abs();
+    let mut lanes = [0.0_f32; LANES];
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *lane = value.abs();
     }
     for chunk in chunks {
-        for lane in 0..16 {
+        for lane in 0..LANES {
             let value = chunk[lane].abs();
             lanes[lane] = if value > lanes[lane] { value } else { lanes[lane] };
         }
     }
-    lanes.iter().fold(0.0, |largest, value| if *value > largest { *value } else { largest })
+    greatest_of(lanes)
 }
 
 /// The left side of an integer product.

@@ -85,6 +85,17 @@ impl<'a, T> RowsMut<'a, T> {
         self.cols
     }
 
+    /// Numbers from a row's start to the next one's.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Where the first number lies.
+    #[allow(dead_code)] // Only kernels for a processor ask.
+    pub(super) fn as_mut_ptr(&mut self) -> *mut T {
+        self.values.as_mut_ptr()
+    }
+
     /// Row `row`.
     #[inline(always)]
     pub fn row(&mut self, row: usize) -> &mut [T] {

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::Tile;
 use crate::cpu::pack::{ByteLine, FloatLine, GROUP, PANEL};
-use crate::cpu::rows::Rows;
+use crate::cpu::rows::{Rows, RowsMut};
 
 /// Rows of an AVX-512 tile, over two panels: 24 of 32 registers are sums.
 pub const ROWS_AVX512: usize = 12;
@@ -24,19 +24,71 @@ macro_rules! with_rows {
     };
 }
 
-/// Sums over one or two panels of `inputs` lines, `[panels, inputs]`.
+/// `left · panelsᵀ (+ bias)` straight from the registers to `out`, over one or two panels of `inputs` lines.
+/// `bias` is that of `out`'s columns.
 ///
 /// # Safety
 /// The processor has AVX-512 F.
-pub unsafe fn tile_f32_avx512(left: Rows<'_, f32>, panels: &[FloatLine], tile: &mut Tile<f32>) {
+pub unsafe fn product_f32_avx512(
+    left: Rows<'_, f32>,
+    panels: &[FloatLine],
+    bias: Option<&[f32]>,
+    out: RowsMut<'_, f32>,
+) {
     let inputs = left.cols();
-    assert!(left.rows() <= ROWS_AVX512 && left.rows() > 0);
+    let target = Target::new(left.rows(), bias, out, panels.len(), inputs);
     let (at, stride, lines) = (left.as_ptr(), left.stride(), panels.as_ptr());
-    if panels.len() == 2 * inputs {
-        with_rows!(left.rows(), f32_avx512::<2>(at, stride, lines, inputs, tile), 1 2 3 4 5 6 7 8 9 10 11 12);
+    if target.two_panels {
+        with_rows!(left.rows(), f32_avx512::<2>(at, stride, lines, inputs, target), 1 2 3 4 5 6 7 8 9 10 11 12);
     } else {
-        assert_eq!(panels.len(), inputs);
-        with_rows!(left.rows(), f32_avx512::<1>(at, stride, lines, inputs, tile), 1 2 3 4 5 6 7 8 9 10 11 12);
+        with_rows!(left.rows(), f32_avx512::<1>(at, stride, lines, inputs, target), 1 2 3 4 5 6 7 8 9 10 11 12);
+    }
+}
+
+/// Where a tile's numbers go.
+#[derive(Clone, Copy)]
+struct Target<T> {
+    out: *mut T,
+    stride: usize,
+    /// The columns that there are of each panel.
+    masks: [__mmask16; 2],
+    /// Of the first column; null for none.
+    bias: *const f32,
+    two_panels: bool,
+}
+
+impl<T> Target<T> {
+    fn new(rows: usize, bias: Option<&[f32]>, mut out: RowsMut<'_, T>, lines: usize, inputs: usize) -> Self {
+        let width = out.cols();
+        let panels = width.div_ceil(PANEL);
+        assert!(rows == out.rows() && rows > 0 && width > 0 && panels <= 2, "a tile's shape");
+        assert_eq!(lines, panels * inputs, "as many panels as columns");
+        assert!(bias.is_none_or(|bias| bias.len() >= width), "one bias a column");
+        let mask = |width: usize| if width >= PANEL { u16::MAX } else { (1 << width) - 1 };
+        Self {
+            masks: [mask(width), mask(width.saturating_sub(PANEL))],
+            stride: out.stride(),
+            out: out.as_mut_ptr(),
+            bias: bias.map_or(std::ptr::null(), <[f32]>::as_ptr),
+            two_panels: panels == 2,
+        }
+    }
+
+    /// Where row `row`'s columns of a panel start.
+    #[inline(always)]
+    fn at(&self, row: usize, panel: usize) -> *mut T {
+        self.out.wrapping_add(row * self.stride + panel * PANEL)
+    }
+
+    /// The bias of a panel's columns.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn bias_of(&self, panel: usize) -> __m512 {
+        if self.bias.is_null() {
+            return _mm512_setzero_ps();
+        }
+        // SAFETY: there is a bias for every column under the mask.
+        unsafe { _mm512_maskz_loadu_ps(self.masks[panel], self.bias.wrapping_add(panel * PANEL)) }
     }
 }
 
@@ -46,44 +98,140 @@ unsafe fn f32_avx512<const ROWS: usize, const PANELS: usize>(
     stride: usize,
     lines: *const FloatLine,
     inputs: usize,
-    tile: &mut Tile<f32>,
+    target: Target<f32>,
 ) {
     let mut sums = [[_mm512_setzero_ps(); PANELS]; ROWS];
     for input in 0..inputs {
         let mut right = [_mm512_setzero_ps(); PANELS];
         for panel in 0..PANELS {
-            // SAFETY: `panels` has `PANELS × inputs` lines.
-            right[panel] = unsafe { _mm512_load_ps(lines.add(panel * inputs + input).cast()) };
+            // SAFETY: there are `PANELS × inputs` lines.
+            right[panel] = unsafe { _mm512_load_ps(lines.wrapping_add(panel * inputs + input).cast()) };
         }
         for row in 0..ROWS {
             // SAFETY: `left` has `ROWS` rows of `inputs` numbers.
-            let x = _mm512_set1_ps(unsafe { *left.add(row * stride + input) });
+            let x = _mm512_set1_ps(unsafe { *left.wrapping_add(row * stride + input) });
             for panel in 0..PANELS {
                 sums[row][panel] = _mm512_fmadd_ps(x, right[panel], sums[row][panel]);
             }
         }
     }
-    for row in 0..ROWS {
-        for panel in 0..PANELS {
-            // SAFETY: a tile's row has two panels.
-            unsafe { _mm512_storeu_ps(tile[row].as_mut_ptr().add(panel * PANEL), sums[row][panel]) };
+    for panel in 0..PANELS {
+        // SAFETY: the target was checked.
+        let bias = unsafe { target.bias_of(panel) };
+        for row in 0..ROWS {
+            let sum =
+                if target.bias.is_null() { sums[row][panel] } else { _mm512_add_ps(sums[row][panel], bias) };
+            // SAFETY: the target has `ROWS` rows of the columns under the mask.
+            unsafe { _mm512_mask_storeu_ps(target.at(row, panel), target.masks[panel], sum) };
         }
     }
 }
 
-/// Sums over one or two panels of `groups` lines, `[panels, groups]`; `left` has whole groups.
+/// How integers become numbers: `(sum − correction) · weight scale · row scale`.
+#[derive(Clone, Copy)]
+pub struct Scaling<'a> {
+    /// One a column, filled up to whole panels.
+    pub corrections: &'a [i32],
+    /// One a column, filled up to whole panels.
+    pub weights: &'a [f32],
+    /// One a row.
+    pub rows: &'a [f32],
+}
+
+/// Quantized `left · panelsᵀ (+ bias)` straight from the registers to `out`, over one or two panels of whole groups.
 ///
 /// # Safety
 /// The processor has AVX-512 F and VNNI.
-pub unsafe fn tile_int8_avx512(left: Rows<'_, u8>, panels: &[ByteLine], tile: &mut Tile<i32>) {
+pub unsafe fn product_int8_avx512(
+    left: Rows<'_, u8>,
+    panels: &[ByteLine],
+    scaling: Scaling<'_>,
+    bias: Option<&[f32]>,
+    out: RowsMut<'_, f32>,
+) {
     let groups = left.cols() / GROUP;
-    assert!(left.rows() <= ROWS_AVX512 && left.rows() > 0);
+    let target = Target::new(left.rows(), bias, out, panels.len(), groups);
+    let columns = if target.two_panels { 2 * PANEL } else { PANEL };
+    assert!(scaling.corrections.len() >= columns && scaling.weights.len() >= columns, "whole panels");
+    assert_eq!(scaling.rows.len(), left.rows(), "one scale a row");
     let (at, stride, lines) = (left.as_ptr(), left.stride(), panels.as_ptr());
-    if panels.len() == 2 * groups {
-        with_rows!(left.rows(), int8_avx512::<2>(at, stride, lines, groups, tile), 1 2 3 4 5 6 7 8 9 10 11 12);
+    let finish = Scaled { scaling, target };
+    if target.two_panels {
+        with_rows!(left.rows(), int8_avx512::<2>(at, stride, lines, groups, finish), 1 2 3 4 5 6 7 8 9 10 11 12);
     } else {
-        assert_eq!(panels.len(), groups);
-        with_rows!(left.rows(), int8_avx512::<1>(at, stride, lines, groups, tile), 1 2 3 4 5 6 7 8 9 10 11 12);
+        with_rows!(left.rows(), int8_avx512::<1>(at, stride, lines, groups, finish), 1 2 3 4 5 6 7 8 9 10 11 12);
+    }
+}
+
+/// The bare sums of `left · panelsᵀ`, over one or two panels of whole groups.
+///
+/// # Safety
+/// The processor has AVX-512 F and VNNI.
+pub unsafe fn sums_int8_avx512(left: Rows<'_, u8>, panels: &[ByteLine], out: RowsMut<'_, i32>) {
+    let groups = left.cols() / GROUP;
+    let target = Target::new(left.rows(), None, out, panels.len(), groups);
+    let (at, stride, lines) = (left.as_ptr(), left.stride(), panels.as_ptr());
+    if target.two_panels {
+        with_rows!(left.rows(), int8_avx512::<2>(at, stride, lines, groups, target), 1 2 3 4 5 6 7 8 9 10 11 12);
+    } else {
+        with_rows!(left.rows(), int8_avx512::<1>(at, stride, lines, groups, target), 1 2 3 4 5 6 7 8 9 10 11 12);
+    }
+}
+
+/// What becomes of a tile's integers.
+trait Finish: Copy {
+    /// # Safety
+    /// `sums` are of the target's rows and panels.
+    unsafe fn finish<const ROWS: usize, const PANELS: usize>(self, sums: &[[__m512i; PANELS]; ROWS]);
+}
+
+impl Finish for Target<i32> {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn finish<const ROWS: usize, const PANELS: usize>(self, sums: &[[__m512i; PANELS]; ROWS]) {
+        for row in 0..ROWS {
+            for panel in 0..PANELS {
+                // SAFETY: the target has `ROWS` rows of the columns under the mask.
+                unsafe {
+                    _mm512_mask_storeu_epi32(self.at(row, panel), self.masks[panel], sums[row][panel]);
+                }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Scaled<'a> {
+    scaling: Scaling<'a>,
+    target: Target<f32>,
+}
+
+impl Finish for Scaled<'_> {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn finish<const ROWS: usize, const PANELS: usize>(self, sums: &[[__m512i; PANELS]; ROWS]) {
+        let Self { scaling, target } = self;
+        for panel in 0..PANELS {
+            // SAFETY: scales and corrections fill whole panels.
+            let (correction, weight, bias) = unsafe {
+                (
+                    _mm512_loadu_si512(scaling.corrections.as_ptr().wrapping_add(panel * PANEL).cast()),
+                    _mm512_loadu_ps(scaling.weights.as_ptr().wrapping_add(panel * PANEL)),
+                    target.bias_of(panel),
+                )
+            };
+            for row in 0..ROWS {
+                let term = _mm512_cvtepi32_ps(_mm512_sub_epi32(sums[row][panel], correction));
+                // SAFETY: there is a scale for every row.
+                let scale = _mm512_set1_ps(unsafe { *scaling.rows.as_ptr().wrapping_add(row) });
+                let mut term = _mm512_mul_ps(_mm512_mul_ps(term, weight), scale);
+                if !target.bias.is_null() {
+                    term = _mm512_add_ps(term, bias);
+                }
+                // SAFETY: the target has `ROWS` rows of the columns under the mask.
+                unsafe { _mm512_mask_storeu_ps(target.at(row, panel), target.masks[panel], term) };
+            }
+        }
     }
 }
 
@@ -93,32 +241,26 @@ unsafe fn int8_avx512<const ROWS: usize, const PANELS: usize>(
     stride: usize,
     lines: *const ByteLine,
     groups: usize,
-    tile: &mut Tile<i32>,
+    finish: impl Finish,
 ) {
     let mut sums = [[_mm512_setzero_si512(); PANELS]; ROWS];
     for group in 0..groups {
         let mut right = [_mm512_setzero_si512(); PANELS];
         for panel in 0..PANELS {
-            // SAFETY: `panels` has `PANELS × groups` lines.
-            right[panel] = unsafe { _mm512_load_si512(lines.add(panel * groups + group).cast()) };
+            // SAFETY: there are `PANELS × groups` lines.
+            right[panel] = unsafe { _mm512_load_si512(lines.wrapping_add(panel * groups + group).cast()) };
         }
         for row in 0..ROWS {
             // SAFETY: `left` has `ROWS` rows of `groups` groups.
-            let x = unsafe { left.add(row * stride + group * GROUP).cast::<i32>().read_unaligned() };
+            let x = unsafe { left.wrapping_add(row * stride + group * GROUP).cast::<i32>().read_unaligned() };
             let x = _mm512_set1_epi32(x);
             for panel in 0..PANELS {
                 sums[row][panel] = _mm512_dpbusd_epi32(sums[row][panel], x, right[panel]);
             }
         }
     }
-    for row in 0..ROWS {
-        for panel in 0..PANELS {
-            // SAFETY: a tile's row has two panels.
-            unsafe {
-                _mm512_storeu_si512(tile[row].as_mut_ptr().add(panel * PANEL).cast(), sums[row][panel])
-            };
-        }
-    }
+    // SAFETY: the caller's target has these rows and panels.
+    unsafe { finish.finish(&sums) };
 }
 
 /// Sums over one panel of `inputs` lines.
@@ -143,10 +285,10 @@ unsafe fn f32_avx2<const ROWS: usize, const HALVES: usize>(
     for input in 0..inputs {
         // SAFETY: there are `inputs` lines, and `left` has `ROWS` rows of `inputs` numbers.
         unsafe {
-            let line = lines.add(input).cast::<f32>();
-            let right = [_mm256_load_ps(line), _mm256_load_ps(line.add(8))];
+            let line = lines.wrapping_add(input).cast::<f32>();
+            let right = [_mm256_load_ps(line), _mm256_load_ps(line.wrapping_add(8))];
             for row in 0..ROWS {
-                let x = _mm256_broadcast_ss(&*left.add(row * stride + input));
+                let x = _mm256_broadcast_ss(&*left.wrapping_add(row * stride + input));
                 for half in 0..HALVES {
                     sums[row][half] = _mm256_fmadd_ps(x, right[half], sums[row][half]);
                 }
@@ -156,7 +298,7 @@ unsafe fn f32_avx2<const ROWS: usize, const HALVES: usize>(
     for row in 0..ROWS {
         for half in 0..HALVES {
             // SAFETY: a panel has two halves.
-            unsafe { _mm256_storeu_ps(tile[row].as_mut_ptr().add(half * 8), sums[row][half]) };
+            unsafe { _mm256_storeu_ps(tile[row].as_mut_ptr().wrapping_add(half * 8), sums[row][half]) };
         }
     }
 }
@@ -185,10 +327,10 @@ unsafe fn int8_avx2<const ROWS: usize, const HALVES: usize>(
     for group in 0..groups {
         // SAFETY: there are `groups` lines, and `left` has `ROWS` rows of `groups` groups.
         unsafe {
-            let line = lines.add(group).cast::<__m256i>();
-            let right = [_mm256_load_si256(line), _mm256_load_si256(line.add(1))];
+            let line = lines.wrapping_add(group).cast::<__m256i>();
+            let right = [_mm256_load_si256(line), _mm256_load_si256(line.wrapping_add(1))];
             for row in 0..ROWS {
-                let x = left.add(row * stride + group * GROUP).cast::<i32>().read_unaligned();
+                let x = left.wrapping_add(row * stride + group * GROUP).cast::<i32>().read_unaligned();
                 let x = _mm256_set1_epi32(x);
                 for half in 0..HALVES {
                     // 2 × 127 × 127 < 2¹⁵: nothing saturates.
@@ -201,7 +343,9 @@ unsafe fn int8_avx2<const ROWS: usize, const HALVES: usize>(
     for row in 0..ROWS {
         for half in 0..HALVES {
             // SAFETY: a panel has two halves.
-            unsafe { _mm256_storeu_si256(tile[row].as_mut_ptr().add(half * 8).cast(), sums[row][half]) };
+            unsafe {
+                _mm256_storeu_si256(tile[row].as_mut_ptr().wrapping_add(half * 8).cast(), sums[row][half])
+            };
         }
     }
 }
