@@ -57,7 +57,7 @@ pub struct AttentionScratch {
 }
 
 impl KeysValues {
-    /// Packs `[tokens, d]` keys and values.
+    /// Packs keys `[tokens, d]` and values `[tokens, d_value]`.
     pub fn pack(&mut self, isa: Isa, arithmetic: Arithmetic, keys: Rows<'_, f32>, values: Rows<'_, f32>) {
         assert_eq!(keys.rows(), values.rows(), "a value a key");
         match arithmetic {
@@ -88,7 +88,7 @@ impl AttentionScratch {
     ///
     /// # Shapes
     /// - `queries`: `[queries, d]` in f32, quantized here if `arithmetic` says so
-    /// - `out`: `[queries, d]`
+    /// - `out`: `[queries, d_value]`
     pub fn attend(
         &mut self,
         isa: Isa,

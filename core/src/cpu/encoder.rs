@@ -128,9 +128,10 @@ impl Encoder {
         let d_head = d / self.shape.heads;
         hidden.clear();
         hidden.resize(seq * d, 0.0);
-        workspace.projected.resize(seq * 3 * d, 0.0);
+        workspace.projected.resize(workspace.projected.len().max(seq * 3 * d), 0.0);
         workspace.context.resize(seq * d, 0.0);
         let Workspace { workers, projected, context, .. } = workspace;
+        let projected = &mut projected[..seq * 3 * d];
         let blocks = seq.div_ceil(BLOCK).next_multiple_of(workers.count());
         let rows = seq.div_ceil(blocks);
         workers.run(split(hidden, projected, rows, d), |room, block| {

@@ -1,5 +1,8 @@
 //! Label attention (paper, eqs. 2–4): the labels are queries over a window's word pieces, in blocks, so that no
 //! label × token matrix is ever whole.
+//!
+//! `W_b` is linear and a window has fewer tokens than the model has labels, so it is applied to the hidden states
+//! instead of to every label's context: `W_b Σ a_i h_i = Σ a_i (W_b h_i)`. What a label takes the mean of is that.
 
 use std::ops::Range;
 
@@ -88,22 +91,27 @@ impl LabelAttention {
     ) {
         logits.clear();
         logits.resize(self.count, 0.0);
-        let Workspace { workers, window, .. } = workspace;
+        let Workspace { workers, projected, window, .. } = workspace;
         let tokens = self.window(hidden, real);
-        window.pack(self.isa, self.arithmetic(), tokens, tokens);
+        let wide = self.hidden.outputs();
+        projected.resize(projected.len().max(tokens.rows() * wide), 0.0);
+        let projected = &mut projected[..tokens.rows() * wide];
+        workers.run(projected.chunks_mut(BLOCK * wide).enumerate(), |room, (index, out)| {
+            let rows = out.len() / wide;
+            let input = tokens.part(index * BLOCK, rows);
+            self.hidden.apply(self.isa, input, &mut room.quantized, RowsMut::new(out, rows, wide, wide));
+        });
+        let values = Rows::new(projected, tokens.rows(), wide, wide);
+        window.pack(self.isa, self.arithmetic(), tokens, values);
         let window = &*window;
         let blocks = self.count.div_ceil(BLOCK).next_multiple_of(workers.count());
         let rows = self.count.div_ceil(blocks);
-        let (d, wide) = (self.d_model, self.hidden.outputs());
         workers.run(logits.chunks_mut(rows).enumerate(), |room, (index, logits)| {
             let count = logits.len();
-            room.narrow.resize(count * d, 0.0);
             room.wide.resize(count * wide, 0.0);
-            let mut context = RowsMut::new(&mut room.narrow, count, d, d);
-            let queries = self.queries(index * rows, count);
-            room.attention.attend_with(self.isa, queries, window, 1.0, context.reborrow());
             let inner = RowsMut::new(&mut room.wide, count, wide, wide);
-            self.hidden.apply(self.isa, context.as_rows(), &mut room.quantized, inner);
+            let queries = self.queries(index * rows, count);
+            room.attention.attend_with(self.isa, queries, window, 1.0, inner);
             for (inner, logit) in room.wide.chunks_exact_mut(wide).zip(logits) {
                 inner.iter_mut().for_each(|value| *value = if *value > 0.0 { *value } else { 0.0 });
                 *logit = dot(self.isa, inner, &self.output);

@@ -3,7 +3,7 @@
 //! One layout for every processor: a line of 64 bytes holds one input of 16 outputs in f32, or four inputs of 16
 //! outputs in int8. Outputs and inputs that fill up a line are zero.
 
-use super::isa::Isa;
+use super::isa::{Isa, for_each_isa};
 use super::quantize::quantize_row_i8;
 use super::rows::Rows;
 
@@ -110,7 +110,7 @@ impl PackedInt8 {
     /// Packs `[outputs, inputs]` integers and one scale an output.
     pub fn from_rows(values: Rows<'_, i8>, scales: &[f32]) -> Self {
         assert_eq!(scales.len(), values.rows(), "one scale an output");
-        let mut packed = Self::default();
+        let mut packed = Self::default(); // All zeros: what fills up is not written.
         packed.reset(values.rows(), values.cols());
         for (output, scale) in scales.iter().enumerate() {
             packed.set_output(output, values.row(output), *scale);
@@ -119,33 +119,50 @@ impl PackedInt8 {
     }
 
     /// Quantizes and packs `[outputs, inputs]`, one scale an output, in the memory that it has already.
-    /// `row` is room for one output.
-    pub fn pack_rows(&mut self, isa: Isa, rows: Rows<'_, f32>, row: &mut Vec<i8>) {
+    /// `integers` is room for them.
+    pub fn pack_rows(&mut self, isa: Isa, rows: Rows<'_, f32>, integers: &mut Vec<i8>) {
         self.reset(rows.rows(), rows.cols());
-        row.resize(rows.cols(), 0);
-        for output in 0..rows.rows() {
-            let scale = quantize_row_i8(isa, rows.row(output), row);
-            self.set_output(output, row, scale);
+        let stride = self.groups() * GROUP;
+        integers.clear();
+        integers.resize(PANEL * stride, 0);
+        let groups = self.groups();
+        for start in (0..rows.rows()).step_by(PANEL) {
+            let count = PANEL.min(rows.rows() - start);
+            integers[count * stride..].fill(0);
+            for at in 0..count {
+                let values = &mut integers[at * stride..][..rows.cols()];
+                self.scales[start + at] = quantize_row_i8(isa, rows.row(start + at), values);
+                self.corrections[start + at] = ZERO_POINT * sum_of_row(isa, values);
+            }
+            transpose_groups(isa, integers, &mut self.lines[start / PANEL * groups..][..groups]);
         }
     }
 
     /// Quantizes and packs `[inputs, outputs]`, one scale an *input*, written to `scales`, in the memory that it
-    /// has already. `row` is room for one input.
-    pub fn pack_columns(&mut self, isa: Isa, rows: Rows<'_, f32>, scales: &mut Vec<f32>, row: &mut Vec<i8>) {
+    /// has already. `integers` is room for them.
+    pub fn pack_columns(
+        &mut self,
+        isa: Isa,
+        rows: Rows<'_, f32>,
+        scales: &mut Vec<f32>,
+        integers: &mut Vec<i8>,
+    ) {
         self.reset(rows.cols(), rows.rows());
         self.scales.clear();
         self.corrections.clear();
         scales.clear();
-        row.resize(rows.cols(), 0);
+        let stride = rows.cols().next_multiple_of(PANEL);
+        integers.clear();
+        integers.resize(GROUP * stride, 0);
         let groups = self.groups();
-        for input in 0..rows.rows() {
-            scales.push(quantize_row_i8(isa, rows.row(input), row));
-            for (panel, values) in row.chunks(PANEL).enumerate() {
-                let line = &mut self.lines[panel * groups + input / GROUP].0;
-                for (at, value) in values.iter().enumerate() {
-                    line[at * GROUP + input % GROUP] = *value;
-                }
+        for start in (0..rows.rows()).step_by(GROUP) {
+            let count = GROUP.min(rows.rows() - start);
+            integers[count * stride..].fill(0);
+            for at in 0..count {
+                let values = &mut integers[at * stride..][..rows.cols()];
+                scales.push(quantize_row_i8(isa, rows.row(start + at), values));
             }
+            interleave_rows(isa, integers, &mut self.lines[start / GROUP..], groups);
         }
     }
 
@@ -157,19 +174,13 @@ impl PackedInt8 {
             line.0[at..at + group.len()].copy_from_slice(group);
         }
         self.scales[output] = scale;
-        self.corrections[output] = ZERO_POINT * values.iter().map(|value| i32::from(*value)).sum::<i32>();
+        self.corrections[output] = ZERO_POINT * sum_of(values);
     }
 
     fn reset(&mut self, outputs: usize, inputs: usize) {
         (self.outputs, self.inputs) = (outputs, inputs);
         let panels = outputs.div_ceil(PANEL);
-        let empty = ByteLine([0; PANEL * GROUP]);
-        if outputs.is_multiple_of(PANEL) && inputs.is_multiple_of(GROUP) {
-            self.lines.resize(panels * self.groups(), empty);
-        } else {
-            self.lines.clear();
-            self.lines.resize(panels * self.groups(), empty);
-        }
+        self.lines.resize(panels * self.groups(), ByteLine([0; PANEL * GROUP]));
         // The last panel is read whole.
         self.scales.clear();
         self.scales.resize(panels * PANEL, 0.0);
@@ -213,6 +224,53 @@ impl PackedInt8 {
     }
 }
 
+for_each_isa! {
+    fn sum_of_row(values: &[i8]) -> i32 = sum_of
+}
+
+#[inline(always)]
+fn sum_of(values: &[i8]) -> i32 {
+    values.iter().map(|value| i32::from(*value)).sum()
+}
+
+for_each_isa! {
+    /// Sixteen rows of whole groups, `[16, groups × 4]`, to lines.
+    fn transpose_groups(rows: &[i8], lines: &mut [ByteLine]) = transpose_groups_of
+}
+
+#[inline(always)]
+fn transpose_groups_of(rows: &[i8], lines: &mut [ByteLine]) {
+    let stride = lines.len() * GROUP;
+    let (rows, _) = rows.as_chunks::<GROUP>();
+    for (group, line) in lines.iter_mut().enumerate() {
+        let (outputs, _) = line.0.as_chunks_mut::<GROUP>();
+        for (at, output) in outputs.iter_mut().enumerate() {
+            *output = rows[at * stride / GROUP + group];
+        }
+    }
+}
+
+for_each_isa! {
+    /// Four rows of whole panels, `[4, panels × 16]`, to one line a panel; lines of a group are `stride` apart.
+    fn interleave_rows(rows: &[i8], lines: &mut [ByteLine], stride: usize) = interleave_rows_of
+}
+
+#[inline(always)]
+fn interleave_rows_of(rows: &[i8], lines: &mut [ByteLine], stride: usize) {
+    let (rows, _) = rows.as_chunks::<PANEL>();
+    let panels = rows.len() / GROUP;
+    for panel in 0..panels {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|row| &rows[row * panels + panel]);
+        let line = &mut lines[panel * stride].0;
+        for at in 0..PANEL {
+            line[GROUP * at] = a[at];
+            line[GROUP * at + 1] = b[at];
+            line[GROUP * at + 2] = c[at];
+            line[GROUP * at + 3] = d[at];
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,6 +300,27 @@ mod tests {
         assert_eq!(packed.lines()[1].0[4..8], [9, 0, 0, 0]);
         assert_eq!(packed.lines()[2].0[..8], [80, 81, 82, 83, 0, 0, 0, 0]);
         assert_eq!(packed.corrections()[1], 64 * (5 + 6 + 7 + 8 + 9));
+    }
+
+    #[test]
+    fn what_was_packed_before_leaves_nothing_behind() {
+        let ones = [1.0; 40 * 9];
+        for (outputs, inputs) in [(17, 5), (3, 9), (16, 4)] {
+            let (mut used, mut fresh) = (PackedInt8::default(), PackedInt8::default());
+            let (mut scales, mut room) = (Vec::new(), vec![5; 7]);
+            let rows = Rows::new(&ones, outputs, inputs, inputs);
+            used.pack_rows(Isa::detect(), Rows::new(&ones, 40, 9, 9), &mut room);
+            used.pack_rows(Isa::detect(), rows, &mut room);
+            fresh.pack_rows(Isa::detect(), rows, &mut Vec::new());
+            assert!(used.lines().iter().zip(fresh.lines()).all(|(a, b)| a.0 == b.0));
+            assert_eq!(used.lines().len(), fresh.lines().len());
+            assert_eq!(used.corrections(), fresh.corrections());
+            used.pack_columns(Isa::detect(), Rows::new(&ones, 40, 9, 9), &mut scales, &mut room);
+            used.pack_columns(Isa::detect(), rows, &mut scales, &mut room);
+            fresh.pack_columns(Isa::detect(), rows, &mut Vec::new(), &mut Vec::new());
+            assert!(used.lines().iter().zip(fresh.lines()).all(|(a, b)| a.0 == b.0));
+            assert_eq!(scales.len(), outputs);
+        }
     }
 
     #[test]

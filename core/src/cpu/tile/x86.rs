@@ -105,7 +105,10 @@ unsafe fn f32_avx512<const ROWS: usize, const PANELS: usize>(
         let mut right = [_mm512_setzero_ps(); PANELS];
         for panel in 0..PANELS {
             // SAFETY: there are `PANELS × inputs` lines.
-            right[panel] = unsafe { _mm512_load_ps(lines.wrapping_add(panel * inputs + input).cast()) };
+            let line = lines.wrapping_add(panel * inputs + input);
+            right[panel] = unsafe { _mm512_load_ps(line.cast()) };
+            // The next panels come from far: every line is asked for once before its turn.
+            _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(PANELS * inputs).cast());
         }
         for row in 0..ROWS {
             // SAFETY: `left` has `ROWS` rows of `inputs` numbers.
@@ -248,7 +251,9 @@ unsafe fn int8_avx512<const ROWS: usize, const PANELS: usize>(
         let mut right = [_mm512_setzero_si512(); PANELS];
         for panel in 0..PANELS {
             // SAFETY: there are `PANELS × groups` lines.
-            right[panel] = unsafe { _mm512_load_si512(lines.wrapping_add(panel * groups + group).cast()) };
+            let line = lines.wrapping_add(panel * groups + group);
+            right[panel] = unsafe { _mm512_load_si512(line.cast()) };
+            _mm_prefetch::<_MM_HINT_T0>(line.wrapping_add(PANELS * groups).cast());
         }
         for row in 0..ROWS {
             // SAFETY: `left` has `ROWS` rows of `groups` groups.
