@@ -134,23 +134,32 @@ impl Encoder {
         let projected = &mut projected[..seq * 3 * d];
         let blocks = seq.div_ceil(BLOCK).next_multiple_of(workers.count());
         let rows = seq.div_ceil(blocks);
-        workers.run(split(hidden, projected, rows, d), |room, block| {
-            self.embed(ids, segments, block.start, block.hidden, &mut room.narrow);
-            self.layers[0].project(self.isa, room, block);
+        workers.inside(|workers| {
+            workers.run(split(hidden, projected, rows, d), |room, block| {
+                self.embed(ids, segments, block.start, block.hidden, &mut room.narrow);
+                self.layers[0].project(self.isa, room, block);
+            });
+            for (index, layer) in self.layers.iter().enumerate() {
+                let whole = Rows::new(projected, seq, 3 * d, 3 * d);
+                workers.run(context.chunks_exact_mut(seq * d_head).enumerate(), |room, (head, out)| {
+                    layer.attend(
+                        self.isa,
+                        room,
+                        whole,
+                        head * d_head,
+                        d,
+                        RowsMut::new(out, seq, d_head, d_head),
+                    );
+                });
+                let contexts = Rows::new(context, self.shape.heads * seq, d_head, d_head);
+                workers.run(split(hidden, projected, rows, d), |room, mut block| {
+                    layer.forward(self.isa, room, contexts, seq, &mut block);
+                    if let Some(next) = self.layers.get(index + 1) {
+                        next.project(self.isa, room, block);
+                    }
+                });
+            }
         });
-        for (index, layer) in self.layers.iter().enumerate() {
-            let whole = Rows::new(projected, seq, 3 * d, 3 * d);
-            workers.run(context.chunks_exact_mut(seq * d_head).enumerate(), |room, (head, out)| {
-                layer.attend(self.isa, room, whole, head * d_head, d, RowsMut::new(out, seq, d_head, d_head));
-            });
-            let contexts = Rows::new(context, self.shape.heads * seq, d_head, d_head);
-            workers.run(split(hidden, projected, rows, d), |room, mut block| {
-                layer.forward(self.isa, room, contexts, seq, &mut block);
-                if let Some(next) = self.layers.get(index + 1) {
-                    next.project(self.isa, room, block);
-                }
-            });
-        }
     }
 
     fn embed(&self, ids: &[u32], segments: &[u32], start: usize, hidden: &mut [f32], row: &mut Vec<f32>) {
@@ -216,8 +225,12 @@ impl Layer {
         let rows = block.hidden.len() / d;
         let hidden = Rows::new(block.hidden, rows, d, d);
         let mut out = RowsMut::new(block.projected, rows, 3 * d, 3 * d);
-        for (at, linear) in [&self.query, &self.key, &self.value].into_iter().enumerate() {
-            linear.apply(isa, hidden, &mut room.quantized, out.columns(at * d, d));
+        let parts = [&self.query, &self.key, &self.value];
+        if parts.iter().any(|linear| linear.is_int8()) {
+            room.quantized.quantize(isa, hidden);
+        }
+        for (at, linear) in parts.into_iter().enumerate() {
+            linear.apply_to(isa, hidden, &room.quantized, out.columns(at * d, d));
         }
     }
 

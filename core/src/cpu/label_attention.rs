@@ -96,26 +96,28 @@ impl LabelAttention {
         let wide = self.hidden.outputs();
         projected.resize(projected.len().max(tokens.rows() * wide), 0.0);
         let projected = &mut projected[..tokens.rows() * wide];
-        workers.run(projected.chunks_mut(BLOCK * wide).enumerate(), |room, (index, out)| {
-            let rows = out.len() / wide;
-            let input = tokens.part(index * BLOCK, rows);
-            self.hidden.apply(self.isa, input, &mut room.quantized, RowsMut::new(out, rows, wide, wide));
-        });
-        let values = Rows::new(projected, tokens.rows(), wide, wide);
-        window.pack(self.isa, self.arithmetic(), tokens, values);
-        let window = &*window;
-        let blocks = self.count.div_ceil(BLOCK).next_multiple_of(workers.count());
-        let rows = self.count.div_ceil(blocks);
-        workers.run(logits.chunks_mut(rows).enumerate(), |room, (index, logits)| {
-            let count = logits.len();
-            room.wide.resize(count * wide, 0.0);
-            let inner = RowsMut::new(&mut room.wide, count, wide, wide);
-            let queries = self.queries(index * rows, count);
-            room.attention.attend_with(self.isa, queries, window, 1.0, inner);
-            for (inner, logit) in room.wide.chunks_exact_mut(wide).zip(logits) {
-                inner.iter_mut().for_each(|value| *value = if *value > 0.0 { *value } else { 0.0 });
-                *logit = dot(self.isa, inner, &self.output);
-            }
+        workers.inside(|workers| {
+            workers.run(projected.chunks_mut(BLOCK * wide).enumerate(), |room, (index, out)| {
+                let rows = out.len() / wide;
+                let input = tokens.part(index * BLOCK, rows);
+                self.hidden.apply(self.isa, input, &mut room.quantized, RowsMut::new(out, rows, wide, wide));
+            });
+            let values = Rows::new(projected, tokens.rows(), wide, wide);
+            window.pack(self.isa, self.arithmetic(), tokens, values);
+            let window = &*window;
+            let blocks = self.count.div_ceil(BLOCK).next_multiple_of(workers.count());
+            let rows = self.count.div_ceil(blocks);
+            workers.run(logits.chunks_mut(rows).enumerate(), |room, (index, logits)| {
+                let count = logits.len();
+                room.wide.resize(count * wide, 0.0);
+                let inner = RowsMut::new(&mut room.wide, count, wide, wide);
+                let queries = self.queries(index * rows, count);
+                room.attention.attend_with(self.isa, queries, window, 1.0, inner);
+                for (inner, logit) in room.wide.chunks_exact_mut(wide).zip(logits) {
+                    inner.iter_mut().for_each(|value| *value = if *value > 0.0 { *value } else { 0.0 });
+                    *logit = dot(self.isa, inner, &self.output);
+                }
+            });
         });
     }
 

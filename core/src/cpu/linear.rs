@@ -80,13 +80,18 @@ impl Linear {
         quantized: &mut QuantizedRows,
         out: RowsMut<'_, f32>,
     ) {
+        if self.is_int8() {
+            quantized.quantize(isa, input);
+        }
+        self.apply_to(isa, input, quantized, out);
+    }
+
+    /// As [`Linear::apply`], of an input whose integers are there already if they are asked for.
+    pub fn apply_to(&self, isa: Isa, input: Rows<'_, f32>, quantized: &QuantizedRows, out: RowsMut<'_, f32>) {
         let bias = self.bias.as_deref();
         match &self.weights {
             Weights::F32(weights) => product_f32(isa, input, weights, bias, out),
-            Weights::Int8(weights) => {
-                quantized.quantize(isa, input);
-                product_int8(isa, quantized.view(), weights, bias, out);
-            }
+            Weights::Int8(weights) => product_int8(isa, quantized.view(), weights, bias, out),
         }
     }
 

@@ -1,14 +1,14 @@
 //! Tasks in parallel, each worker with room of its own. Bounded by the caller; one worker needs no thread.
 
 #[cfg(not(target_arch = "wasm32"))]
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Workers and their rooms.
 #[derive(Debug)]
 pub struct Workers<S> {
     rooms: Vec<S>,
     #[cfg(not(target_arch = "wasm32"))]
-    pool: Option<rayon::ThreadPool>,
+    pool: Option<Arc<rayon::ThreadPool>>,
 }
 
 impl<S: Default + Send> Workers<S> {
@@ -27,7 +27,7 @@ impl<S: Default + Send> Workers<S> {
             let threads = threads.max(1);
             let pool = (threads > 1).then(|| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-                pool.build().expect("the system gives threads")
+                Arc::new(pool.build().expect("the system gives threads"))
             });
             Self { rooms: (0..threads).map(|_| S::default()).collect(), pool }
         }
@@ -46,6 +46,16 @@ impl<S: Default + Send> Workers<S> {
     /// The first worker's room.
     pub fn first(&mut self) -> &mut S {
         &mut self.rooms[0]
+    }
+
+    /// Does `work` on one of the threads, so that it starts its tasks from there: from outside, every start would
+    /// wake a thread and sleep.
+    pub fn inside<R: Send>(&mut self, work: impl FnOnce(&mut Self) -> R + Send) -> R {
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(pool) = self.pool.clone() {
+            return pool.install(|| work(self));
+        }
+        work(self)
     }
 
     /// Does all tasks: whoever is free takes the next one.

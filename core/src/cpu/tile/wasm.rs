@@ -6,10 +6,10 @@ use super::Tile;
 use crate::cpu::pack::{ByteLine, FloatLine, GROUP, PANEL};
 use crate::cpu::rows::Rows;
 
-/// Rows of a tile in f32.
-pub const ROWS_F32: usize = 4;
+/// Rows of a tile in f32: with four, or three, the sums of sixteen columns spill.
+pub const ROWS_F32: usize = 2;
 /// Rows of a tile in integers.
-pub const ROWS_INT8: usize = 4;
+pub const ROWS_INT8: usize = 2;
 
 /// Vectors of a panel.
 const VECTORS: usize = PANEL / 4;
