@@ -57,17 +57,25 @@ pub struct AttentionScratch {
 }
 
 impl KeysValues {
-    /// Packs keys `[tokens, d]` and values `[tokens, d_value]`.
-    pub fn pack(&mut self, isa: Isa, arithmetic: Arithmetic, keys: Rows<'_, f32>, values: Rows<'_, f32>) {
-        assert_eq!(keys.rows(), values.rows(), "a value a key");
+    /// Packs keys and values of `tokens` tokens, rows of `[d, d_value]` numbers wherever they lie.
+    pub fn pack<'a>(
+        &mut self,
+        isa: Isa,
+        arithmetic: Arithmetic,
+        tokens: usize,
+        [d, d_value]: [usize; 2],
+        key: impl Fn(usize) -> &'a [f32],
+        value: impl Fn(usize) -> &'a [f32],
+    ) {
+        let Self { keys_int8, values_int8, value_scales, row, .. } = self;
         match arithmetic {
             Arithmetic::F32 => {
-                self.keys_f32.pack_rows(keys);
-                self.values_f32.pack_columns(values);
+                self.keys_f32.pack_rows(tokens, d, key);
+                self.values_f32.pack_columns(tokens, d_value, value);
             }
             Arithmetic::Int8 => {
-                self.keys_int8.pack_rows(isa, keys, &mut self.row);
-                self.values_int8.pack_columns(isa, values, &mut self.value_scales, &mut self.row);
+                keys_int8.pack_rows(isa, tokens, d, key, row);
+                values_int8.pack_columns(isa, tokens, d_value, value, value_scales, row);
             }
         }
     }
@@ -251,8 +259,8 @@ mod tests {
     ) -> Vec<f32> {
         let (count, tokens) = (queries.len() / d, kv.len() / 2 / d);
         let (mut over, mut scratch) = (KeysValues::default(), AttentionScratch::default());
-        let kv = Rows::new(kv, tokens, 2 * d, 2 * d);
-        over.pack(isa, arithmetic, kv.columns(0, d), kv.columns(d, d));
+        let (key, value) = (|at: usize| &kv[2 * d * at..][..d], |at: usize| &kv[2 * d * at + d..][..d]);
+        over.pack(isa, arithmetic, tokens, [d, d], key, value);
         let mut out = vec![0.0; count * d];
         let queries = Rows::new(queries, count, d, d);
         scratch.attend(isa, arithmetic, queries, &over, scale, RowsMut::new(&mut out, count, d, d));
@@ -319,8 +327,7 @@ mod tests {
     fn weights_sum_to_one_and_follow_the_scores() {
         let (mut over, mut scratch) = (KeysValues::default(), AttentionScratch::default());
         let keys = [0.0, 2.0_f32.ln(), 3.0_f32.ln()];
-        let keys = Rows::new(&keys, 3, 1, 1);
-        over.pack(Isa::detect(), Arithmetic::F32, keys, keys);
+        over.pack(Isa::detect(), Arithmetic::F32, 3, [1, 1], |at| &keys[at..][..1], |at| &keys[at..][..1]);
         let mut weights = [0.0; 3];
         let queries = Queries::F32(Rows::new(&[1.0], 1, 1, 1));
         scratch.weights(Isa::detect(), queries, &over, 1.0, &mut weights);

@@ -85,13 +85,13 @@ struct Layer {
     arithmetic: Arithmetic,
 }
 
-/// Rows of a block in each buffer.
+/// Rows that go through a layer together, in each buffer.
 struct Block<'a> {
     /// First row.
     start: usize,
     /// `[rows, d_model]`
     hidden: &'a mut [f32],
-    /// `[rows, 3 d_model]`
+    /// A head's queries, keys and values after another's, `[heads, 3, rows, d_head]`.
     projected: &'a mut [f32],
 }
 
@@ -137,25 +137,18 @@ impl Encoder {
         workers.inside(|workers| {
             workers.run(split(hidden, projected, rows, d), |room, block| {
                 self.embed(ids, segments, block.start, block.hidden, &mut room.narrow);
-                self.layers[0].project(self.isa, room, block);
+                self.layers[0].project(self.isa, room, block, d_head);
             });
             for (index, layer) in self.layers.iter().enumerate() {
-                let whole = Rows::new(projected, seq, 3 * d, 3 * d);
+                let whole = &*projected;
                 workers.run(context.chunks_exact_mut(seq * d_head).enumerate(), |room, (head, out)| {
-                    layer.attend(
-                        self.isa,
-                        room,
-                        whole,
-                        head * d_head,
-                        d,
-                        RowsMut::new(out, seq, d_head, d_head),
-                    );
+                    layer.attend(self.isa, room, whole, head, rows, RowsMut::new(out, seq, d_head, d_head));
                 });
                 let contexts = Rows::new(context, self.shape.heads * seq, d_head, d_head);
                 workers.run(split(hidden, projected, rows, d), |room, mut block| {
                     layer.forward(self.isa, room, contexts, seq, &mut block);
                     if let Some(next) = self.layers.get(index + 1) {
-                        next.project(self.isa, room, block);
+                        next.project(self.isa, room, block, d_head);
                     }
                 });
             }
@@ -219,40 +212,58 @@ impl Layer {
         linear.iter().map(|linear| linear.bytes()).sum()
     }
 
-    /// Queries, keys and values of a block.
-    fn project(&self, isa: Isa, room: &mut Room, block: Block<'_>) {
+    /// Queries, keys and values of a block, sorted by heads: read by row, whole rows would be far apart.
+    fn project(&self, isa: Isa, room: &mut Room, block: Block<'_>, d_head: usize) {
         let d = self.query.outputs();
         let rows = block.hidden.len() / d;
         let hidden = Rows::new(block.hidden, rows, d, d);
-        let mut out = RowsMut::new(block.projected, rows, 3 * d, 3 * d);
         let parts = [&self.query, &self.key, &self.value];
         if parts.iter().any(|linear| linear.is_int8()) {
             room.quantized.quantize(isa, hidden);
         }
-        for (at, linear) in parts.into_iter().enumerate() {
-            linear.apply_to(isa, hidden, &room.quantized, out.columns(at * d, d));
+        let stride = d + 16;
+        room.wide.resize(rows * stride, 0.0);
+        for (part, linear) in parts.into_iter().enumerate() {
+            let mut out = RowsMut::new(&mut room.wide, rows, d, stride);
+            linear.apply_to(isa, hidden, &room.quantized, out.reborrow());
+            for (head, place) in block.projected.chunks_exact_mut(3 * rows * d_head).enumerate() {
+                for (row, place) in
+                    place[part * rows * d_head..].chunks_exact_mut(d_head).take(rows).enumerate()
+                {
+                    place.copy_from_slice(&out.row(row)[head * d_head..][..d_head]);
+                }
+            }
         }
     }
 
-    /// One head, whose columns start at `column`.
+    /// One head of a sequence whose blocks have `rows` rows, but for the last.
     fn attend(
         &self,
         isa: Isa,
         room: &mut Room,
-        projected: Rows<'_, f32>,
-        column: usize,
-        d: usize,
+        projected: &[f32],
+        head: usize,
+        rows: usize,
         mut out: RowsMut<'_, f32>,
     ) {
-        let (seq, d_head) = (out.rows(), out.cols());
-        let part = |at: usize| projected.columns(at * d + column, d_head);
-        room.keys_values.pack(isa, self.arithmetic, part(1), part(2));
+        let (seq, d_head, d) = (out.rows(), out.cols(), self.query.outputs());
+        // Part 0 of a block are the queries, 1 the keys, 2 the values.
+        let part = |start: usize, part: usize| {
+            let rows = rows.min(seq - start);
+            &projected[3 * d * start + (3 * head + part) * rows * d_head..][..rows * d_head]
+        };
+        let row_of = |of: usize| {
+            move |token: usize| {
+                let start = token / rows * rows;
+                &part(start, of)[(token - start) * d_head..][..d_head]
+            }
+        };
+        room.keys_values.pack(isa, self.arithmetic, seq, [d_head, d_head], row_of(1), row_of(2));
         let scale = 1.0 / (d_head as f32).sqrt();
-        let blocks = seq.div_ceil(BLOCK);
-        for index in 0..blocks {
-            let (start, end) = (index * seq / blocks, (index + 1) * seq / blocks);
-            let queries = part(0).part(start, end - start);
-            let out = out.part(start, end - start);
+        for start in (0..seq).step_by(rows) {
+            let count = rows.min(seq - start);
+            let queries = Rows::new(part(start, 0), count, d_head, d_head);
+            let out = out.part(start, count);
             room.attention.attend(isa, self.arithmetic, queries, &room.keys_values, scale, out);
         }
     }

@@ -336,7 +336,13 @@ mod tests {
         for (rows, inputs, outputs) in SHAPES {
             let (x, w, b) = (numbers(rows * inputs, 6), numbers(outputs * inputs, 7), numbers(outputs, 8));
             let mut right = PackedInt8::default();
-            right.pack_rows(Isa::Portable, Rows::new(&w, outputs, inputs, inputs), &mut Vec::new());
+            right.pack_rows(
+                Isa::Portable,
+                outputs,
+                inputs,
+                |row| &w[row * inputs..][..inputs],
+                &mut Vec::new(),
+            );
             let product = |isa, x: &[f32], rows| {
                 let mut left = QuantizedRows::default();
                 left.quantize(isa, Rows::new(x, rows, inputs, inputs));

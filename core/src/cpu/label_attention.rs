@@ -103,7 +103,8 @@ impl LabelAttention {
                 self.hidden.apply(self.isa, input, &mut room.quantized, RowsMut::new(out, rows, wide, wide));
             });
             let values = Rows::new(projected, tokens.rows(), wide, wide);
-            window.pack(self.isa, self.arithmetic(), tokens, values);
+            let (key, value) = (|at| tokens.row(at), |at| values.row(at));
+            window.pack(self.isa, self.arithmetic(), tokens.rows(), [self.d_model, wide], key, value);
             let window = &*window;
             let blocks = self.count.div_ceil(BLOCK).next_multiple_of(workers.count());
             let rows = self.count.div_ceil(blocks);
@@ -130,7 +131,8 @@ impl LabelAttention {
         workspace: &mut Workspace,
     ) -> Vec<f32> {
         let tokens = self.window(hidden, real);
-        workspace.window.pack(self.isa, self.arithmetic(), tokens, tokens);
+        let (d, row) = (self.d_model, |at| tokens.row(at));
+        workspace.window.pack(self.isa, self.arithmetic(), tokens.rows(), [d, d], row, row);
         let mut attention = vec![0.0; labels.len() * tokens.rows()];
         let (window, room) = (&workspace.window, workspace.workers.first());
         let outs = attention.chunks_mut(BLOCK * tokens.rows());

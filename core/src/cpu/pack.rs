@@ -37,26 +37,26 @@ impl PackedF32 {
     /// Packs `[outputs, inputs]`, for `x · Wᵀ`.
     pub fn from_rows(rows: Rows<'_, f32>) -> Self {
         let mut packed = Self::default();
-        packed.pack_rows(rows);
+        packed.pack_rows(rows.rows(), rows.cols(), |row| rows.row(row));
         packed
     }
 
-    /// As [`PackedF32::from_rows`], in the memory that it has already.
-    pub fn pack_rows(&mut self, rows: Rows<'_, f32>) {
-        self.reset(rows.rows(), rows.cols());
+    /// As [`PackedF32::from_rows`], of rows wherever they lie, in the memory that it has already.
+    pub fn pack_rows<'a>(&mut self, outputs: usize, inputs: usize, row: impl Fn(usize) -> &'a [f32]) {
+        self.reset(outputs, inputs);
         for output in 0..self.outputs {
             let lines = &mut self.lines[output / PANEL * self.inputs..][..self.inputs];
-            for (line, value) in lines.iter_mut().zip(rows.row(output)) {
+            for (line, value) in lines.iter_mut().zip(row(output)) {
                 line.0[output % PANEL] = *value;
             }
         }
     }
 
-    /// Packs `[inputs, outputs]`, for `x · W`, in the memory that it has already.
-    pub fn pack_columns(&mut self, rows: Rows<'_, f32>) {
-        self.reset(rows.cols(), rows.rows());
+    /// Packs `[inputs, outputs]`, for `x · W`, of rows wherever they lie, in the memory that it has already.
+    pub fn pack_columns<'a>(&mut self, inputs: usize, outputs: usize, row: impl Fn(usize) -> &'a [f32]) {
+        self.reset(outputs, inputs);
         for input in 0..self.inputs {
-            for (panel, values) in rows.row(input).chunks(PANEL).enumerate() {
+            for (panel, values) in row(input).chunks(PANEL).enumerate() {
                 self.lines[panel * self.inputs + input].0[..values.len()].copy_from_slice(values);
             }
         }
@@ -118,49 +118,58 @@ impl PackedInt8 {
         packed
     }
 
-    /// Quantizes and packs `[outputs, inputs]`, one scale an output, in the memory that it has already.
-    /// `integers` is room for them.
-    pub fn pack_rows(&mut self, isa: Isa, rows: Rows<'_, f32>, integers: &mut Vec<i8>) {
-        self.reset(rows.rows(), rows.cols());
+    /// Quantizes and packs `[outputs, inputs]`, one scale an output, of rows wherever they lie, in the memory that
+    /// it has already. `integers` is room for them.
+    pub fn pack_rows<'a>(
+        &mut self,
+        isa: Isa,
+        outputs: usize,
+        inputs: usize,
+        row: impl Fn(usize) -> &'a [f32],
+        integers: &mut Vec<i8>,
+    ) {
+        self.reset(outputs, inputs);
         let stride = self.groups() * GROUP;
         integers.clear();
         integers.resize(PANEL * stride, 0);
         let groups = self.groups();
-        for start in (0..rows.rows()).step_by(PANEL) {
-            let count = PANEL.min(rows.rows() - start);
+        for start in (0..outputs).step_by(PANEL) {
+            let count = PANEL.min(outputs - start);
             integers[count * stride..].fill(0);
             for at in 0..count {
-                let values = &mut integers[at * stride..][..rows.cols()];
-                self.scales[start + at] = quantize_row_i8(isa, rows.row(start + at), values);
+                let values = &mut integers[at * stride..][..inputs];
+                self.scales[start + at] = quantize_row_i8(isa, row(start + at), values);
                 self.corrections[start + at] = ZERO_POINT * sum_of_row(isa, values);
             }
             transpose_groups(isa, integers, &mut self.lines[start / PANEL * groups..][..groups]);
         }
     }
 
-    /// Quantizes and packs `[inputs, outputs]`, one scale an *input*, written to `scales`, in the memory that it
-    /// has already. `integers` is room for them.
-    pub fn pack_columns(
+    /// Quantizes and packs `[inputs, outputs]`, one scale an *input*, written to `scales`, of rows wherever they
+    /// lie, in the memory that it has already. `integers` is room for them.
+    pub fn pack_columns<'a>(
         &mut self,
         isa: Isa,
-        rows: Rows<'_, f32>,
+        inputs: usize,
+        outputs: usize,
+        row: impl Fn(usize) -> &'a [f32],
         scales: &mut Vec<f32>,
         integers: &mut Vec<i8>,
     ) {
-        self.reset(rows.cols(), rows.rows());
+        self.reset(outputs, inputs);
         self.scales.clear();
         self.corrections.clear();
         scales.clear();
-        let stride = rows.cols().next_multiple_of(PANEL);
+        let stride = outputs.next_multiple_of(PANEL);
         integers.clear();
         integers.resize(GROUP * stride, 0);
         let groups = self.groups();
-        for start in (0..rows.rows()).step_by(GROUP) {
-            let count = GROUP.min(rows.rows() - start);
+        for start in (0..inputs).step_by(GROUP) {
+            let count = GROUP.min(inputs - start);
             integers[count * stride..].fill(0);
             for at in 0..count {
-                let values = &mut integers[at * stride..][..rows.cols()];
-                scales.push(quantize_row_i8(isa, rows.row(start + at), values));
+                let values = &mut integers[at * stride..][..outputs];
+                scales.push(quantize_row_i8(isa, row(start + at), values));
             }
             interleave_rows(isa, integers, &mut self.lines[start / GROUP..], groups);
         }
@@ -283,7 +292,7 @@ mod tests {
             (0..inputs * outputs).map(|i| by_output[i % outputs * inputs + i / outputs]).collect();
         let rows = PackedF32::from_rows(Rows::new(&by_output, outputs, inputs, inputs));
         let mut columns = PackedF32::from_rows(Rows::new(&[9.0; 40], 20, 2, 2)); // memory used before
-        columns.pack_columns(Rows::new(&by_input, inputs, outputs, outputs));
+        columns.pack_columns(inputs, outputs, |row| &by_input[row * outputs..][..outputs]);
         assert_eq!(rows.lines().len(), 2 * inputs);
         for (a, b) in rows.lines().iter().zip(columns.lines()) {
             assert_eq!(a.0, b.0);
@@ -308,16 +317,16 @@ mod tests {
         for (outputs, inputs) in [(17, 5), (3, 9), (16, 4)] {
             let (mut used, mut fresh) = (PackedInt8::default(), PackedInt8::default());
             let (mut scales, mut room) = (Vec::new(), vec![5; 7]);
-            let rows = Rows::new(&ones, outputs, inputs, inputs);
-            used.pack_rows(Isa::detect(), Rows::new(&ones, 40, 9, 9), &mut room);
-            used.pack_rows(Isa::detect(), rows, &mut room);
-            fresh.pack_rows(Isa::detect(), rows, &mut Vec::new());
+            let row = |_| &ones[..inputs];
+            used.pack_rows(Isa::detect(), 40, 9, |_| &ones[..9], &mut room);
+            used.pack_rows(Isa::detect(), outputs, inputs, row, &mut room);
+            fresh.pack_rows(Isa::detect(), outputs, inputs, row, &mut Vec::new());
             assert!(used.lines().iter().zip(fresh.lines()).all(|(a, b)| a.0 == b.0));
             assert_eq!(used.lines().len(), fresh.lines().len());
             assert_eq!(used.corrections(), fresh.corrections());
-            used.pack_columns(Isa::detect(), Rows::new(&ones, 40, 9, 9), &mut scales, &mut room);
-            used.pack_columns(Isa::detect(), rows, &mut scales, &mut room);
-            fresh.pack_columns(Isa::detect(), rows, &mut Vec::new(), &mut Vec::new());
+            used.pack_columns(Isa::detect(), 40, 9, |_| &ones[..9], &mut scales, &mut room);
+            used.pack_columns(Isa::detect(), outputs, inputs, row, &mut scales, &mut room);
+            fresh.pack_columns(Isa::detect(), outputs, inputs, row, &mut Vec::new(), &mut Vec::new());
             assert!(used.lines().iter().zip(fresh.lines()).all(|(a, b)| a.0 == b.0));
             assert_eq!(scales.len(), outputs);
         }
@@ -327,7 +336,7 @@ mod tests {
     fn columns_in_int8_have_one_scale_an_input() {
         let (mut packed, mut scales, mut row) = (PackedInt8::default(), Vec::new(), Vec::new());
         let values = [1.27, -0.64, 0.0, 0.0, 254.0, 2.0];
-        packed.pack_columns(Isa::detect(), Rows::new(&values, 3, 2, 2), &mut scales, &mut row);
+        packed.pack_columns(Isa::detect(), 3, 2, |at| &values[2 * at..][..2], &mut scales, &mut row);
         assert_eq!(packed.lines()[0].0[..8], [127, 0, 127, 0, -64, 0, 1, 0]);
         assert!((scales[0] - 0.01).abs() < 1e-6 && scales[1] == 0.0 && scales[2] == 2.0);
     }

@@ -11,7 +11,7 @@ use super::workers::Workers;
 #[derive(Debug)]
 pub struct Workspace {
     pub(super) workers: Workers<Room>,
-    /// Queries, keys and values of all heads, `[seq, 3 d_model]`.
+    /// Queries, keys and values by blocks of rows, then heads; the hidden states after `W_b`.
     pub(super) projected: Vec<f32>,
     /// Contexts, `[heads, seq, d_head]`.
     pub(super) context: Vec<f32>,
