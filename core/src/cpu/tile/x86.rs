@@ -183,12 +183,24 @@ pub unsafe fn sums_int8_avx512(left: Rows<'_, u8>, panels: &[ByteLine], out: Row
 
 /// What becomes of a tile's integers.
 trait Finish: Copy {
+    /// What a panel's sums start from.
+    ///
+    /// # Safety
+    /// There is such a panel.
+    unsafe fn start(self, panel: usize) -> __m512i;
+
     /// # Safety
     /// `sums` are of the target's rows and panels.
     unsafe fn finish<const ROWS: usize, const PANELS: usize>(self, sums: &[[__m512i; PANELS]; ROWS]);
 }
 
 impl Finish for Target<i32> {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn start(self, _panel: usize) -> __m512i {
+        _mm512_setzero_si512()
+    }
+
     #[inline]
     #[target_feature(enable = "avx512f")]
     unsafe fn finish<const ROWS: usize, const PANELS: usize>(self, sums: &[[__m512i; PANELS]; ROWS]) {
@@ -212,19 +224,25 @@ struct Scaled<'a> {
 impl Finish for Scaled<'_> {
     #[inline]
     #[target_feature(enable = "avx512f")]
+    unsafe fn start(self, panel: usize) -> __m512i {
+        // SAFETY: corrections fill whole panels.
+        let correction = unsafe {
+            _mm512_loadu_si512(self.scaling.corrections.as_ptr().wrapping_add(panel * PANEL).cast())
+        };
+        _mm512_sub_epi32(_mm512_setzero_si512(), correction)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
     unsafe fn finish<const ROWS: usize, const PANELS: usize>(self, sums: &[[__m512i; PANELS]; ROWS]) {
         let Self { scaling, target } = self;
         for panel in 0..PANELS {
             // SAFETY: scales and corrections fill whole panels.
-            let (correction, weight, bias) = unsafe {
-                (
-                    _mm512_loadu_si512(scaling.corrections.as_ptr().wrapping_add(panel * PANEL).cast()),
-                    _mm512_loadu_ps(scaling.weights.as_ptr().wrapping_add(panel * PANEL)),
-                    target.bias_of(panel),
-                )
+            let (weight, bias) = unsafe {
+                (_mm512_loadu_ps(scaling.weights.as_ptr().wrapping_add(panel * PANEL)), target.bias_of(panel))
             };
             for row in 0..ROWS {
-                let term = _mm512_cvtepi32_ps(_mm512_sub_epi32(sums[row][panel], correction));
+                let term = _mm512_cvtepi32_ps(sums[row][panel]);
                 // SAFETY: there is a scale for every row.
                 let scale = _mm512_set1_ps(unsafe { *scaling.rows.as_ptr().wrapping_add(row) });
                 let mut term = _mm512_mul_ps(_mm512_mul_ps(term, weight), scale);
@@ -247,6 +265,11 @@ unsafe fn int8_avx512<const ROWS: usize, const PANELS: usize>(
     finish: impl Finish,
 ) {
     let mut sums = [[_mm512_setzero_si512(); PANELS]; ROWS];
+    for panel in 0..PANELS {
+        // SAFETY: the caller's target has these panels.
+        let start = unsafe { finish.start(panel) };
+        sums.iter_mut().for_each(|sums| sums[panel] = start);
+    }
     for group in 0..groups {
         let mut right = [_mm512_setzero_si512(); PANELS];
         for panel in 0..PANELS {
