@@ -22,4 +22,6 @@ pub mod quantization;
 
 pub mod model_folder;
 
+pub mod cpu;
+
 pub mod infer;

@@ -1,0 +1,183 @@
+//! Label attention (paper, eqs. 2–4): the labels are queries over a window's word pieces, in blocks, so that no
+//! label × token matrix is ever whole.
+//!
+//! `W_b` is linear and a window has fewer tokens than the model has labels, so it is applied to the hidden states
+//! instead of to every label's context: `W_b Σ a_i h_i = Σ a_i (W_b h_i)`. What a label takes the mean of is that.
+
+use std::ops::Range;
+
+use super::attention::{Arithmetic, Queries};
+use super::isa::Isa;
+use super::linear::Linear;
+use super::norm::dot;
+use super::parameters::{CpuModelError, Parameters};
+use super::quantize::QuantizedRows;
+use super::rows::{Rows, RowsMut};
+use super::workspace::Workspace;
+use crate::quantization::Precision;
+
+/// Labels that are attended together.
+const BLOCK: usize = 48;
+
+/// `logit_j = W_a relu(W_b Σ_i softmax_i⟨h_i, l_j⟩ h_i)`.
+#[derive(Debug)]
+pub(super) struct LabelAttention {
+    isa: Isa,
+    labels: Labels,
+    count: usize,
+    d_model: usize,
+    /// `W_b`
+    hidden: Linear,
+    /// `W_a`
+    output: Vec<f32>,
+}
+
+/// The label embeddings, as queries.
+#[derive(Debug)]
+enum Labels {
+    F32(Vec<f32>),
+    Int8(QuantizedRows),
+}
+
+impl LabelAttention {
+    pub fn new(
+        isa: Isa,
+        d_model: usize,
+        d_hidden: usize,
+        labels: usize,
+        from: &mut Parameters,
+    ) -> Result<Self, CpuModelError> {
+        for (field, value) in [("labels", labels), ("head_hidden", d_hidden)] {
+            if value == 0 {
+                return Err(CpuModelError::Size { field, value, rule: "must be at least 1" });
+            }
+        }
+        let embeddings = from.matrix("head.Xml.labels", labels, d_model)?;
+        let precision = embeddings.precision();
+        let embeddings = embeddings.to_f32();
+        let hidden = from.matrix("head.Xml.hidden.weight", d_hidden, d_model)?;
+        Ok(Self {
+            labels: match precision {
+                Precision::F32 | Precision::F16 => Labels::F32(embeddings),
+                Precision::Int8 | Precision::Int4 => {
+                    let mut quantized = QuantizedRows::default();
+                    quantized.quantize(isa, Rows::new(&embeddings, labels, d_model, d_model));
+                    Labels::Int8(quantized)
+                }
+            },
+            isa,
+            count: labels,
+            d_model,
+            hidden: Linear::new(&hidden, None),
+            output: from.vector("head.Xml.output.weight", d_hidden)?,
+        })
+    }
+
+    pub fn bytes(&self) -> usize {
+        let labels = match &self.labels {
+            Labels::F32(labels) => 4 * labels.len(),
+            Labels::Int8(labels) => labels.bytes(),
+        };
+        labels + self.hidden.bytes() + 4 * self.output.len()
+    }
+
+    /// One logit a label. `hidden`: `[seq, d_model]`, `real`: the rows that are word pieces of the note.
+    pub fn logits(
+        &self,
+        hidden: &[f32],
+        real: Range<usize>,
+        workspace: &mut Workspace,
+        logits: &mut Vec<f32>,
+    ) {
+        logits.clear();
+        logits.resize(self.count, 0.0);
+        let Workspace { workers, projected, window, .. } = workspace;
+        let tokens = self.window(hidden, real);
+        let wide = self.hidden.outputs();
+        projected.resize(projected.len().max(tokens.rows() * wide), 0.0);
+        let projected = &mut projected[..tokens.rows() * wide];
+        workers.inside(|workers| {
+            workers.run(projected.chunks_mut(BLOCK * wide).enumerate(), |room, (index, out)| {
+                let rows = out.len() / wide;
+                let input = tokens.part(index * BLOCK, rows);
+                self.hidden.apply(self.isa, input, &mut room.quantized, RowsMut::new(out, rows, wide, wide));
+            });
+            let values = Rows::new(projected, tokens.rows(), wide, wide);
+            let (key, value) = (|at| tokens.row(at), |at| values.row(at));
+            window.pack(self.isa, self.arithmetic(), tokens.rows(), [self.d_model, wide], key, value);
+            let window = &*window;
+            let blocks = self.count.div_ceil(BLOCK).next_multiple_of(workers.count());
+            let rows = self.count.div_ceil(blocks);
+            workers.run(logits.chunks_mut(rows).enumerate(), |room, (index, logits)| {
+                let count = logits.len();
+                room.wide.resize(count * wide, 0.0);
+                let inner = RowsMut::new(&mut room.wide, count, wide, wide);
+                let queries = self.queries(index * rows, count);
+                room.attention.attend_with(self.isa, queries, window, 1.0, inner);
+                for (inner, logit) in room.wide.chunks_exact_mut(wide).zip(logits) {
+                    inner.iter_mut().for_each(|value| *value = if *value > 0.0 { *value } else { 0.0 });
+                    *logit = dot(self.isa, inner, &self.output);
+                }
+            });
+        });
+    }
+
+    /// The attention of some labels, `[labels, real tokens]`, each row summing to 1.
+    pub fn attention(
+        &self,
+        labels: &[usize],
+        hidden: &[f32],
+        real: Range<usize>,
+        workspace: &mut Workspace,
+    ) -> Vec<f32> {
+        let tokens = self.window(hidden, real);
+        let (d, row) = (self.d_model, |at| tokens.row(at));
+        workspace.window.pack(self.isa, self.arithmetic(), tokens.rows(), [d, d], row, row);
+        let mut attention = vec![0.0; labels.len() * tokens.rows()];
+        let (window, room) = (&workspace.window, workspace.workers.first());
+        let outs = attention.chunks_mut(BLOCK * tokens.rows());
+        for (labels, out) in labels.chunks(BLOCK).zip(outs) {
+            match &self.labels {
+                Labels::F32(embeddings) => {
+                    let d = self.d_model;
+                    room.narrow.clear();
+                    labels
+                        .iter()
+                        .for_each(|label| room.narrow.extend_from_slice(&embeddings[label * d..][..d]));
+                    let queries = Queries::F32(Rows::new(&room.narrow, labels.len(), d, d));
+                    room.attention.weights(self.isa, queries, window, 1.0, out);
+                }
+                Labels::Int8(embeddings) => {
+                    room.quantized.reset(labels.len(), self.d_model);
+                    for (to, label) in labels.iter().enumerate() {
+                        room.quantized.copy_row(to, embeddings, *label);
+                    }
+                    let queries = Queries::Int8(room.quantized.view());
+                    room.attention.weights(self.isa, queries, window, 1.0, out);
+                }
+            }
+        }
+        attention
+    }
+
+    fn arithmetic(&self) -> Arithmetic {
+        match self.labels {
+            Labels::F32(_) => Arithmetic::F32,
+            Labels::Int8(_) => Arithmetic::Int8,
+        }
+    }
+
+    fn window<'a>(&self, hidden: &'a [f32], real: Range<usize>) -> Rows<'a, f32> {
+        assert!(!real.is_empty(), "a window without word pieces has nothing to attend to");
+        let d = self.d_model;
+        Rows::new(hidden, hidden.len() / d, d, d).part(real.start, real.len())
+    }
+
+    fn queries(&self, start: usize, count: usize) -> Queries<'_> {
+        let d = self.d_model;
+        match &self.labels {
+            Labels::F32(labels) => Queries::F32(Rows::new(labels, self.count, d, d).part(start, count)),
+            Labels::Int8(labels) => Queries::Int8(labels.view().part(start, count)),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! SIMD128, and relaxed SIMD where the build has it.
+
+use std::arch::wasm32::*;
+
+use super::Tile;
+use crate::cpu::pack::{ByteLine, FloatLine, GROUP, PANEL};
+use crate::cpu::rows::Rows;
+
+/// Rows of a tile in f32: with four, or three, the sums of sixteen columns spill.
+pub const ROWS_F32: usize = 2;
+/// Rows of a tile in integers.
+pub const ROWS_INT8: usize = 2;
+
+/// Vectors of a panel.
+const VECTORS: usize = PANEL / 4;
+
+/// Sums over one panel of `inputs` lines.
+pub fn tile_f32(left: Rows<'_, f32>, panel: &[FloatLine], tile: &mut Tile<f32>) {
+    assert_eq!(panel.len(), left.cols());
+    match left.rows() {
+        1 => f32_rows::<1>(left, panel, tile),
+        2 => f32_rows::<2>(left, panel, tile),
+        3 => f32_rows::<3>(left, panel, tile),
+        4 => f32_rows::<4>(left, panel, tile),
+        rows => unreachable!("a tile of {rows} rows"),
+    }
+}
+
+#[inline(always)]
+fn f32_rows<const ROWS: usize>(left: Rows<'_, f32>, panel: &[FloatLine], tile: &mut Tile<f32>) {
+    let (at, stride) = (left.as_ptr(), left.stride());
+    let mut sums = [[f32x4_splat(0.0); VECTORS]; ROWS];
+    for (input, line) in panel.iter().enumerate() {
+        for row in 0..ROWS {
+            // SAFETY: `left` has `ROWS` rows of as many numbers as the panel has lines.
+            let x = unsafe { v128_load32_splat(at.add(row * stride + input).cast()) };
+            for vector in 0..VECTORS {
+                // SAFETY: a line has `VECTORS` vectors.
+                let right = unsafe { v128_load(line.0.as_ptr().add(4 * vector).cast()) };
+                sums[row][vector] = multiply_add(x, right, sums[row][vector]);
+            }
+        }
+    }
+    for row in 0..ROWS {
+        for vector in 0..VECTORS {
+            // SAFETY: a tile's row has two panels.
+            unsafe { v128_store(tile[row].as_mut_ptr().add(4 * vector).cast(), sums[row][vector]) };
+        }
+    }
+}
+
+#[inline(always)]
+fn multiply_add(a: v128, b: v128, c: v128) -> v128 {
+    #[cfg(target_feature = "relaxed-simd")]
+    return f32x4_relaxed_madd(a, b, c);
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    f32x4_add(f32x4_mul(a, b), c)
+}
+
+/// Sums over one panel of whole groups; `left` has whole groups, of at most 127.
+pub fn tile_int8(left: Rows<'_, u8>, panel: &[ByteLine], tile: &mut Tile<i32>) {
+    assert_eq!(panel.len() * GROUP, left.cols());
+    match left.rows() {
+        1 => int8_rows::<1>(left, panel, tile),
+        2 => int8_rows::<2>(left, panel, tile),
+        3 => int8_rows::<3>(left, panel, tile),
+        4 => int8_rows::<4>(left, panel, tile),
+        rows => unreachable!("a tile of {rows} rows"),
+    }
+}
+
+#[cfg(target_feature = "relaxed-simd")]
+#[inline(always)]
+fn int8_rows<const ROWS: usize>(left: Rows<'_, u8>, panel: &[ByteLine], tile: &mut Tile<i32>) {
+    let (at, stride) = (left.as_ptr(), left.stride());
+    let mut sums = [[i32x4_splat(0); VECTORS]; ROWS];
+    for (group, line) in panel.iter().enumerate() {
+        for row in 0..ROWS {
+            // SAFETY: `left` has `ROWS` rows of as many groups as the panel has lines.
+            let x = unsafe { v128_load32_splat(at.add(row * stride + group * GROUP).cast()) };
+            for vector in 0..VECTORS {
+                // SAFETY: a line has `VECTORS` vectors.
+                let right = unsafe { v128_load(line.0.as_ptr().add(16 * vector).cast()) };
+                // The second operand has 7 bits and no pair sums to 2¹⁵: the same integers in every browser.
+                sums[row][vector] = i32x4_relaxed_dot_i8x16_i7x16_add(right, x, sums[row][vector]);
+            }
+        }
+    }
+    for row in 0..ROWS {
+        for vector in 0..VECTORS {
+            // SAFETY: a tile's row has two panels.
+            unsafe { v128_store(tile[row].as_mut_ptr().add(4 * vector).cast(), sums[row][vector]) };
+        }
+    }
+}
+
+/// Without the relaxed product: bytes become 16-bit numbers, whose pairs are multiplied and added. A vector of
+/// products holds two outputs in two halves each, joined at the end.
+#[cfg(not(target_feature = "relaxed-simd"))]
+#[inline(always)]
+fn int8_rows<const ROWS: usize>(left: Rows<'_, u8>, panel: &[ByteLine], tile: &mut Tile<i32>) {
+    let (at, stride) = (left.as_ptr(), left.stride());
+    for half in 0..2 {
+        // Eight outputs at a time: the sums stay in registers.
+        let mut sums = [[i32x4_splat(0); VECTORS]; ROWS];
+        for (group, line) in panel.iter().enumerate() {
+            let mut right = [i32x4_splat(0); VECTORS];
+            for vector in 0..VECTORS {
+                // SAFETY: a line has 64 bytes.
+                let bytes = unsafe { line.0.as_ptr().add(32 * half + 8 * vector) };
+                // SAFETY: as above.
+                right[vector] = unsafe { i16x8_load_extend_i8x8(bytes) };
+            }
+            for row in 0..ROWS {
+                // SAFETY: `left` has `ROWS` rows of as many groups as the panel has lines.
+                let x = unsafe { v128_load32_splat(at.add(row * stride + group * GROUP).cast()) };
+                let x = i16x8_extend_low_u8x16(x);
+                for vector in 0..VECTORS {
+                    let products = i32x4_dot_i16x8(x, right[vector]);
+                    sums[row][vector] = i32x4_add(sums[row][vector], products);
+                }
+            }
+        }
+        for row in 0..ROWS {
+            for pair in 0..VECTORS / 2 {
+                let (a, b) = (sums[row][2 * pair], sums[row][2 * pair + 1]);
+                let even = i32x4_shuffle::<0, 2, 4, 6>(a, b);
+                let odd = i32x4_shuffle::<1, 3, 5, 7>(a, b);
+                // SAFETY: a tile's row has two panels.
+                unsafe {
+                    let out = tile[row].as_mut_ptr().add(8 * half + 4 * pair);
+                    v128_store(out.cast(), i32x4_add(even, odd));
+                }
+            }
+        }
+    }
+}
