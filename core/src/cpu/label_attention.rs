@@ -19,17 +19,29 @@ use crate::quantization::Precision;
 /// Labels that are attended together.
 const BLOCK: usize = 48;
 
-/// `logit_j = W_a relu(W_b Σ_i softmax_i⟨h_i, l_j⟩ h_i)`.
+/// `logit_j = W_a relu(W_b Σ_i softmax_i⟨h_i, l_j⟩ h_i)`, or a named departure from it.
 #[derive(Debug)]
 pub(super) struct LabelAttention {
     isa: Isa,
     labels: Labels,
     count: usize,
     d_model: usize,
-    /// `W_b`
-    hidden: Linear,
-    /// `W_a`
-    output: Vec<f32>,
+    readout: Readout,
+    /// One a label, added to its logit.
+    bias: Option<Vec<f32>>,
+}
+
+/// From a label's context to its logit.
+#[derive(Debug)]
+enum Readout {
+    Shared {
+        /// `W_b`
+        hidden: Linear,
+        /// `W_a`
+        output: Vec<f32>,
+    },
+    /// `⟨w_j, c_j⟩`; w is `[labels, d_model]`.
+    Own(Vec<f32>),
 }
 
 /// The label embeddings, as queries.
@@ -43,11 +55,12 @@ impl LabelAttention {
     pub fn new(
         isa: Isa,
         d_model: usize,
-        d_hidden: usize,
+        d_hidden: Option<usize>,
+        bias: bool,
         labels: usize,
         from: &mut Parameters,
     ) -> Result<Self, CpuModelError> {
-        for (field, value) in [("labels", labels), ("head_hidden", d_hidden)] {
+        for (field, value) in [("labels", labels), ("head_hidden", d_hidden.unwrap_or(1))] {
             if value == 0 {
                 return Err(CpuModelError::Size { field, value, rule: "must be at least 1" });
             }
@@ -55,7 +68,14 @@ impl LabelAttention {
         let embeddings = from.matrix("head.Xml.labels", labels, d_model)?;
         let precision = embeddings.precision();
         let embeddings = embeddings.to_f32();
-        let hidden = from.matrix("head.Xml.hidden.weight", d_hidden, d_model)?;
+        let readout = match d_hidden {
+            Some(d_hidden) => Readout::Shared {
+                hidden: Linear::new(&from.matrix("head.Xml.hidden.weight", d_hidden, d_model)?, None),
+                output: from.vector("head.Xml.output.weight", d_hidden)?,
+            },
+            None => Readout::Own(from.matrix("head.Xml.weights", labels, d_model)?.to_f32()),
+        };
+        let bias = if bias { Some(from.vector("head.Xml.bias", labels)?) } else { None };
         Ok(Self {
             labels: match precision {
                 Precision::F32 | Precision::F16 => Labels::F32(embeddings),
@@ -68,8 +88,8 @@ impl LabelAttention {
             isa,
             count: labels,
             d_model,
-            hidden: Linear::new(&hidden, None),
-            output: from.vector("head.Xml.output.weight", d_hidden)?,
+            readout,
+            bias,
         })
     }
 
@@ -78,7 +98,11 @@ impl LabelAttention {
             Labels::F32(labels) => 4 * labels.len(),
             Labels::Int8(labels) => labels.bytes(),
         };
-        labels + self.hidden.bytes() + 4 * self.output.len()
+        let readout = match &self.readout {
+            Readout::Shared { hidden, output } => hidden.bytes() + 4 * output.len(),
+            Readout::Own(weights) => 4 * weights.len(),
+        };
+        labels + readout + 4 * self.bias.as_ref().map_or(0, Vec::len)
     }
 
     /// One logit a label. `hidden`: `[seq, d_model]`, `real`: the rows that are word pieces of the note.
@@ -93,16 +117,25 @@ impl LabelAttention {
         logits.resize(self.count, 0.0);
         let Workspace { workers, projected, window, .. } = workspace;
         let tokens = self.window(hidden, real);
-        let wide = self.hidden.outputs();
-        projected.resize(projected.len().max(tokens.rows() * wide), 0.0);
-        let projected = &mut projected[..tokens.rows() * wide];
+        let wide = match &self.readout {
+            Readout::Shared { hidden, .. } => hidden.outputs(),
+            Readout::Own(_) => self.d_model,
+        };
         workers.inside(|workers| {
-            workers.run(projected.chunks_mut(BLOCK * wide).enumerate(), |room, (index, out)| {
-                let rows = out.len() / wide;
-                let input = tokens.part(index * BLOCK, rows);
-                self.hidden.apply(self.isa, input, &mut room.quantized, RowsMut::new(out, rows, wide, wide));
-            });
-            let values = Rows::new(projected, tokens.rows(), wide, wide);
+            let values = match &self.readout {
+                Readout::Own(_) => tokens,
+                Readout::Shared { hidden, .. } => {
+                    projected.resize(projected.len().max(tokens.rows() * wide), 0.0);
+                    let projected = &mut projected[..tokens.rows() * wide];
+                    workers.run(projected.chunks_mut(BLOCK * wide).enumerate(), |room, (index, out)| {
+                        let rows = out.len() / wide;
+                        let input = tokens.part(index * BLOCK, rows);
+                        let out = RowsMut::new(out, rows, wide, wide);
+                        hidden.apply(self.isa, input, &mut room.quantized, out);
+                    });
+                    Rows::new(projected, tokens.rows(), wide, wide)
+                }
+            };
             let (key, value) = (|at| tokens.row(at), |at| values.row(at));
             window.pack(self.isa, self.arithmetic(), tokens.rows(), [self.d_model, wide], key, value);
             let window = &*window;
@@ -114,9 +147,21 @@ impl LabelAttention {
                 let inner = RowsMut::new(&mut room.wide, count, wide, wide);
                 let queries = self.queries(index * rows, count);
                 room.attention.attend_with(self.isa, queries, window, 1.0, inner);
-                for (inner, logit) in room.wide.chunks_exact_mut(wide).zip(logits) {
-                    inner.iter_mut().for_each(|value| *value = if *value > 0.0 { *value } else { 0.0 });
-                    *logit = dot(self.isa, inner, &self.output);
+                let first = index * rows;
+                for (at, (inner, logit)) in room.wide.chunks_exact_mut(wide).zip(logits).enumerate() {
+                    let label = first + at;
+                    *logit = match &self.readout {
+                        Readout::Shared { output, .. } => {
+                            inner
+                                .iter_mut()
+                                .for_each(|value| *value = if *value > 0.0 { *value } else { 0.0 });
+                            dot(self.isa, inner, output)
+                        }
+                        Readout::Own(weights) => dot(self.isa, inner, &weights[label * wide..][..wide]),
+                    };
+                    if let Some(bias) = &self.bias {
+                        *logit += bias[label];
+                    }
                 }
             });
         });

@@ -17,8 +17,10 @@ use crate::quantization::Matrix;
 pub enum HeadShape {
     /// Label attention (paper, eqs. 2–4).
     Xml {
-        /// Width of `W_b`.
-        hidden: usize,
+        /// Width of `W_b`; none where each label has a readout of its own.
+        hidden: Option<usize>,
+        /// Whether labels have biases.
+        bias: bool,
     },
     /// One linear layer over `[CLS]` (paper, eq. 1).
     Cls,
@@ -77,8 +79,8 @@ impl CpuModel {
         let encoder = Encoder::new(shape.encoder, isa, &mut from)?;
         let d = shape.encoder.d_model;
         let head = match shape.head {
-            HeadShape::Xml { hidden } => {
-                Head::Xml(LabelAttention::new(isa, d, hidden, shape.labels, &mut from)?)
+            HeadShape::Xml { hidden, bias } => {
+                Head::Xml(LabelAttention::new(isa, d, hidden, bias, shape.labels, &mut from)?)
             }
             HeadShape::Cls => Head::Cls(from.linear("head.Cls.classifier", shape.labels, d)?),
         };
@@ -218,11 +220,14 @@ mod tests {
 
     #[test]
     fn in_f32_every_probability_is_that_of_f64_at_all_lengths_and_odd_sizes() {
-        let xml = |d| HeadShape::Xml { hidden: d };
+        let xml = |d| HeadShape::Xml { hidden: Some(d), bias: false };
+        let own = HeadShape::Xml { hidden: None, bias: true };
         for (shape, lengths) in [
             (shape(36, 3, 71, xml(19)), &[1, 2, 3, 17, 47, 48, 49, 97, 130][..]),
             (shape(64, 4, 50, xml(64)), &[5, 300, 1024]),
             (shape(10, 1, 1, xml(10)), &[1, 40]),
+            (shape(36, 3, 71, own), &[1, 49, 130]),
+            (shape(10, 1, 1, HeadShape::Xml { hidden: Some(9), bias: true }), &[1, 40]),
             (shape(22, 2, 37, HeadShape::Cls), &[1, 51]),
         ] {
             let weights = matrices(&shape, 0.25, Precision::F32);
@@ -243,7 +248,7 @@ mod tests {
 
     #[test]
     fn attention_is_that_of_f64_and_sums_to_one() {
-        let shape = shape(36, 3, 71, HeadShape::Xml { hidden: 36 });
+        let shape = shape(36, 3, 71, HeadShape::Xml { hidden: Some(36), bias: false });
         for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Int8, 0.05)] {
             let weights = matrices(&shape, 0.25, precision);
             let model = CpuModel::new(shape, weights.clone()).unwrap();
@@ -265,7 +270,10 @@ mod tests {
 
     #[test]
     fn in_int8_probabilities_stay_near_f32_and_have_the_same_bits_on_every_isa_and_any_number_of_threads() {
-        for shape in [shape(64, 4, 150, HeadShape::Xml { hidden: 50 }), shape(22, 2, 37, HeadShape::Cls)] {
+        for shape in [
+            shape(64, 4, 150, HeadShape::Xml { hidden: Some(50), bias: false }),
+            shape(22, 2, 37, HeadShape::Cls),
+        ] {
             // Not wider: errors of random networks grow with their gain.
             let exact = matrices(&shape, 0.12, Precision::F32);
             let weights = matrices(&shape, 0.12, Precision::Int8);
@@ -291,7 +299,7 @@ mod tests {
 
     #[test]
     fn threads_and_what_was_coded_before_change_no_bit_in_f32() {
-        let shape = shape(36, 3, 71, HeadShape::Xml { hidden: 36 });
+        let shape = shape(36, 3, 71, HeadShape::Xml { hidden: Some(36), bias: false });
         let model = CpuModel::new(shape, matrices(&shape, 0.25, Precision::F32)).unwrap();
         let alone = logits(&model, &mut Workspace::new(1), 65);
         for threads in [1, 2, 4] {
@@ -304,7 +312,7 @@ mod tests {
 
     #[test]
     fn seventy_five_thousand_labels_need_no_more_memory_than_a_block_of_them() {
-        let shape = shape(16, 1, 75_000, HeadShape::Xml { hidden: 16 });
+        let shape = shape(16, 1, 75_000, HeadShape::Xml { hidden: Some(16), bias: false });
         for precision in [Precision::F32, Precision::Int8] {
             let model = CpuModel::new(shape, matrices(&shape, 0.25, precision)).unwrap();
             let mut workspace = Workspace::new(1);
@@ -317,7 +325,7 @@ mod tests {
 
     #[test]
     fn single_layers_may_stay_in_f32() {
-        let shape = shape(36, 3, 20, HeadShape::Xml { hidden: 36 });
+        let shape = shape(36, 3, 20, HeadShape::Xml { hidden: Some(36), bias: false });
         let exact = matrices(&shape, 0.12, Precision::F32);
         let mut mixed = matrices(&shape, 0.12, Precision::Int8);
         for (path, matrix) in &exact {

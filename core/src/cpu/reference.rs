@@ -38,10 +38,18 @@ pub fn paths(shape: &CpuShape) -> Vec<(String, usize, usize, f32)> {
     }
     match shape.head {
         HeadShape::Cls => linear.push(("head.Cls.classifier".into(), shape.labels, d)),
-        HeadShape::Xml { hidden } => {
+        HeadShape::Xml { hidden, bias } => {
             add("head.Xml.labels".into(), shape.labels, d, 0.0);
-            add("head.Xml.hidden.weight".into(), hidden, d, 0.0);
-            add("head.Xml.output.weight".into(), 1, hidden, 0.0);
+            match hidden {
+                Some(hidden) => {
+                    add("head.Xml.hidden.weight".into(), hidden, d, 0.0);
+                    add("head.Xml.output.weight".into(), 1, hidden, 0.0);
+                }
+                None => add("head.Xml.weights".into(), shape.labels, d, 0.0),
+            }
+            if bias {
+                add("head.Xml.bias".into(), 1, shape.labels, 0.0);
+            }
         }
     }
     for norm in norms {
@@ -178,8 +186,19 @@ pub fn forward(
     attention.iter_mut().for_each(|row| softmax(row));
     let columns: Table = (0..d).map(|at| hidden.iter().map(|row| row[at]).collect()).collect();
     let context = multiply(&attention, &columns);
-    let mut inner = multiply(&context, &weights.table("head.Xml.hidden.weight"));
-    inner.iter_mut().flatten().for_each(|value| *value = value.max(0.0));
-    let logits = multiply(&inner, &weights.table("head.Xml.output.weight"));
-    (logits.into_iter().map(|row| row[0]).collect(), attention)
+    let HeadShape::Xml { hidden, bias } = shape.head else { unreachable!("told above") };
+    let mut logits: Vec<f64> = if hidden.is_some() {
+        let mut inner = multiply(&context, &weights.table("head.Xml.hidden.weight"));
+        inner.iter_mut().flatten().for_each(|value| *value = value.max(0.0));
+        let logits = multiply(&inner, &weights.table("head.Xml.output.weight"));
+        logits.into_iter().map(|row| row[0]).collect()
+    } else {
+        let own = weights.table("head.Xml.weights");
+        context.iter().zip(&own).map(|(c, w)| c.iter().zip(w).map(|(c, w)| c * w).sum()).collect()
+    };
+    if bias {
+        let biases = weights.table("head.Xml.bias").remove(0);
+        logits.iter_mut().zip(biases).for_each(|(logit, bias)| *logit += bias);
+    }
+    (logits, attention)
 }

@@ -1,6 +1,6 @@
 //! Which tensors a model has, in which precision each is stored, and where it lies in the stream.
 
-use crate::model::{HeadKind, ModelConfig};
+use crate::model::{HeadKind, ModelConfig, Readout};
 use crate::quantization::{INT4_BLOCK, Precision};
 
 /// Tensors and scales start at multiples of this many bytes.
@@ -35,7 +35,10 @@ pub struct TensorShape {
 /// How many tensors a model has; none where the number overflows.
 pub fn tensor_count(config: &ModelConfig) -> Option<usize> {
     let head = match config.head {
-        HeadKind::Xml => 3,
+        HeadKind::Xml => match config.xml.readout {
+            Readout::Shared => 3 + usize::from(config.xml.bias),
+            Readout::Own => 2 + usize::from(config.xml.bias),
+        },
         HeadKind::Cls => 2,
     };
     config.encoder.num_hidden_layers.checked_mul(16)?.checked_add(5 + head)
@@ -69,8 +72,16 @@ pub fn tensor_shapes(config: &ModelConfig) -> Vec<TensorShape> {
     match config.head {
         HeadKind::Xml => {
             add("head.Xml.labels".to_owned(), config.labels, width, Role::Embedding);
-            add("head.Xml.hidden.weight".to_owned(), config.head_hidden, width, Role::Linear);
-            add("head.Xml.output.weight".to_owned(), 1, config.head_hidden, Role::Linear);
+            match config.xml.readout {
+                Readout::Shared => {
+                    add("head.Xml.hidden.weight".to_owned(), config.head_hidden, width, Role::Linear);
+                    add("head.Xml.output.weight".to_owned(), 1, config.head_hidden, Role::Linear);
+                }
+                Readout::Own => add("head.Xml.weights".to_owned(), config.labels, width, Role::Embedding),
+            }
+            if config.xml.bias {
+                add("head.Xml.bias".to_owned(), 1, config.labels, Role::Vector);
+            }
         }
         HeadKind::Cls => linears.push(("head.Cls.classifier".to_owned(), config.labels, width)),
     }
