@@ -4,13 +4,14 @@
 //! keys and values. A sequence stands alone: no padding is ever computed.
 //!
 //! In integers, keys have 8 bits and one scale a token, queries 7 bits and one scale a query. A query's weights
-//! take the value's scales in and become two digits of 7 bits, 14 bits in all: a token with little weight among
-//! thousands still counts.
+//! take the value's scales in and have 14 bits ([`super::fine`]): a token with little weight among thousands still
+//! counts.
 
-use super::gemm::{product_f32, product_int8, sums_of_int8};
-use super::isa::{Isa, for_each_isa};
+use super::fine::FineRows;
+use super::gemm::{product_f32, product_int8};
+use super::isa::Isa;
 use super::pack::{PackedF32, PackedInt8};
-use super::quantize::{QuantizedRows, QuantizedView, nearest};
+use super::quantize::{QuantizedRows, QuantizedView};
 use super::rows::{Rows, RowsMut};
 use super::softmax::{exponentials, exponentials_times, multiply};
 
@@ -50,9 +51,7 @@ pub struct AttentionScratch {
     /// `[queries, tokens]`, rows a stride apart.
     scores: Vec<f32>,
     sums: Vec<f32>,
-    /// High digits of all queries, then low ones.
-    digits: QuantizedRows,
-    digit_sums: Vec<i32>,
+    fine: FineRows,
     queries: QuantizedRows,
 }
 
@@ -137,26 +136,13 @@ impl AttentionScratch {
                 }
             }
             Queries::Int8(_) => {
-                self.digits.reset(2 * count, tokens);
-                self.sums.clear();
+                self.fine.reset(count, tokens);
                 for row in 0..count {
                     let weights = &mut self.scores[row * stride..][..tokens];
                     let (sum, largest) = exponentials_times(isa, weights, scale, &over.value_scales);
-                    let (high, low) = self.digits.two_rows_mut(row, row + count);
-                    // Of all-zero values nothing is left, whatever the factor.
-                    let factor = (DIGITS_MAX / largest).min(f32::MAX);
-                    split_digits(isa, weights, factor, high, low);
-                    self.sums.push(largest / DIGITS_MAX / sum);
+                    self.fine.push(isa, weights, largest, 1.0 / sum);
                 }
-                let d = out.cols();
-                self.digit_sums.resize(2 * count * d, 0);
-                let sums = RowsMut::new(&mut self.digit_sums, 2 * count, d, d);
-                sums_of_int8(isa, self.digits.view().values, &over.values_int8, sums);
-                let (high, low) = self.digit_sums.split_at(count * d);
-                for row in 0..count {
-                    let (high, low) = (&high[row * d..][..d], &low[row * d..][..d]);
-                    join_digits(isa, high, low, self.sums[row], out.row(row));
-                }
+                self.fine.product(isa, &over.values_int8, out);
             }
         }
     }
@@ -207,37 +193,7 @@ impl AttentionScratch {
 
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
-        4 * (self.scores.capacity() + self.sums.capacity() + self.digit_sums.capacity())
-            + self.digits.bytes()
-            + self.queries.bytes()
-    }
-}
-
-/// The greatest pair of digits, 127 · 128 + 0.
-const DIGITS_MAX: f32 = 16_256.0;
-
-for_each_isa! {
-    /// Rounds `weight · factor` to 0..=16,256 and splits it into `128 high + low`.
-    fn split_digits(weights: &[f32], factor: f32, high: &mut [u8], low: &mut [u8]) = split_digits_of
-}
-
-#[inline(always)]
-fn split_digits_of(weights: &[f32], factor: f32, high: &mut [u8], low: &mut [u8]) {
-    for ((weight, high), low) in weights.iter().zip(high).zip(low) {
-        let digits = nearest(weight * factor);
-        *high = (digits >> 7) as u8;
-        *low = (digits & 127) as u8;
-    }
-}
-
-for_each_isa! {
-    fn join_digits(high: &[i32], low: &[i32], factor: f32, out: &mut [f32]) = join_digits_of
-}
-
-#[inline(always)]
-fn join_digits_of(high: &[i32], low: &[i32], factor: f32, out: &mut [f32]) {
-    for ((out, high), low) in out.iter_mut().zip(high).zip(low) {
-        *out = (*high as f32 * 128.0 + *low as f32) * factor;
+        4 * (self.scores.capacity() + self.sums.capacity()) + self.fine.bytes() + self.queries.bytes()
     }
 }
 

@@ -14,6 +14,13 @@ use super::tile::wasm;
 use super::tile::x86;
 use super::tile::{MAX_PANELS, MAX_ROWS, Tile, portable};
 
+/// What a kernel makes of a panel once for all rows.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+type Room = wasm::Widened;
+/// No kernel here makes anything of a panel.
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+type Room = ();
+
 /// `out = left · rightᵀ (+ bias)`.
 ///
 /// # Shapes
@@ -114,6 +121,7 @@ fn int8_tiles_of(
 ) {
     let values = left.values;
     let mut tile: Tile<i32> = [[0; MAX_PANELS * PANEL]; MAX_ROWS];
+    let mut room = Room::default();
     let (tile_rows, tile_panels) = shape_int8(isa);
     for_each_tile(values.rows(), right.outputs(), tile_rows, tile_panels, |row, rows, panel, panels| {
         let lines = &right.lines()[panel * right.groups()..][..panels * right.groups()];
@@ -129,7 +137,7 @@ fn int8_tiles_of(
             unsafe { x86::product_int8_avx512(left, lines, scaling, bias, out.columns(column, width)) };
             return;
         }
-        sums_int8(isa, values.part(row, rows), lines, &mut tile);
+        sums_int8(isa, values.part(row, rows), lines, &mut room, row == 0, &mut tile);
         for (row, sums) in (row..).zip(&tile[..rows]) {
             let scale = left.scales[row];
             let out = &mut out.row(row)[column..];
@@ -161,6 +169,7 @@ pub fn sums_of_int8(isa: Isa, left: Rows<'_, u8>, right: &PackedInt8, mut out: R
     assert_eq!((left.rows(), left.cols()), (out.rows(), right.groups() * super::pack::GROUP));
     assert_eq!(out.cols(), right.outputs(), "one column an output");
     let mut tile: Tile<i32> = [[0; MAX_PANELS * PANEL]; MAX_ROWS];
+    let mut room = Room::default();
     let (tile_rows, tile_panels) = shape_int8(isa);
     for_each_tile(left.rows(), right.outputs(), tile_rows, tile_panels, |row, rows, panel, panels| {
         let lines = &right.lines()[panel * right.groups()..][..panels * right.groups()];
@@ -173,7 +182,7 @@ pub fn sums_of_int8(isa: Isa, left: Rows<'_, u8>, right: &PackedInt8, mut out: R
             unsafe { x86::sums_int8_avx512(left.part(row, rows), lines, out) };
             return;
         }
-        sums_int8(isa, left.part(row, rows), lines, &mut tile);
+        sums_int8(isa, left.part(row, rows), lines, &mut room, row == 0, &mut tile);
         for (row, sums) in (row..).zip(&tile[..rows]) {
             let out = &mut out.row(row)[panel * PANEL..];
             let width = out.len().min(panels * PANEL);
@@ -240,13 +249,23 @@ fn sums_f32(isa: Isa, left: Rows<'_, f32>, lines: &[FloatLine], tile: &mut Tile<
     }
 }
 
-fn sums_int8(isa: Isa, left: Rows<'_, u8>, lines: &[ByteLine], tile: &mut Tile<i32>) {
+/// `room` is the processor's for the panel, `fresh` if it is another panel than the last one's.
+fn sums_int8(
+    isa: Isa,
+    left: Rows<'_, u8>,
+    lines: &[ByteLine],
+    room: &mut Room,
+    fresh: bool,
+    tile: &mut Tile<i32>,
+) {
+    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+    let _ = (room, fresh);
     match isa {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: an `Isa` is one that the machine has.
         Isa::Avx2 => unsafe { x86::tile_int8_avx2(left, lines, tile) },
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        Isa::Portable => wasm::tile_int8(left, lines, tile),
+        Isa::Portable => wasm::tile_int8(left, &room.panel(lines, fresh), tile),
         #[allow(unreachable_patterns)]
         _ => portable::tile_int8(left, lines, tile),
     }

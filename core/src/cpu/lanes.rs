@@ -6,6 +6,12 @@ pub(super) const LANES: usize = 16;
 /// Added to a number of less than 2²², it leaves the nearest integer (ties to even) in the low bits.
 pub(super) const ROUNDER: f32 = 12_582_912.0; // 1.5 × 2²³
 
+/// The nearest integer of a number of less than 2²², ties to even; the same bits everywhere.
+#[inline(always)]
+pub(super) fn nearest(value: f32) -> i32 {
+    (value + ROUNDER).to_bits() as i32 - ROUNDER.to_bits() as i32
+}
+
 /// The greatest lane.
 #[inline(always)]
 pub(super) fn greatest_of(mut lanes: [f32; LANES]) -> f32 {

@@ -22,6 +22,8 @@ mod tile;
 
 pub mod gemm;
 
+pub mod fine;
+
 pub mod softmax;
 
 pub mod gelu;

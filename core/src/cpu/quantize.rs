@@ -5,18 +5,12 @@
 //! integers (x86 `vpmaddubsw`, WebAssembly's relaxed dot product).
 
 use super::isa::for_each_isa;
-use super::lanes::{LANES, ROUNDER, greatest_of};
+use super::lanes::{LANES, greatest_of, nearest};
 use super::pack::{GROUP, ZERO_POINT};
 use super::rows::Rows;
 
 const LEFT_MAX: f32 = 63.0;
 const RIGHT_MAX: f32 = 127.0;
-/// The nearest integer of a number of less than 2²², ties to even; the same bits everywhere.
-#[inline(always)]
-pub(super) fn nearest(value: f32) -> i32 {
-    (value + ROUNDER).to_bits() as i32 - ROUNDER.to_bits() as i32
-}
-
 /// max |x|; 0 of nothing.
 #[inline(always)]
 pub(super) fn largest_magnitude(row: &[f32]) -> f32 {
