@@ -1,15 +1,18 @@
 //! The coder: texts in, codes with evidence out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::Device;
 use thiserror::Error;
 
+use super::engine::{CpuEngine, Encoded, Engine};
 use super::evidence::{Evidence, heaviest_words};
-use super::scoring::{Best, EncodedBatch, WindowPlan, encode_batch, max_logits, plan_batches};
+use super::scoring::{Best, WindowPlan, max_logits, plan_batches};
 use crate::codes::LabelSet;
-use crate::model::{BertXml, Head, LabelAttention};
-use crate::model_folder::{Manifest, ModelFolder, ModelFolderError};
+use crate::cpu::CpuModelError;
+use crate::model::BertXml;
+use crate::model_folder::{Manifest, ModelFolder, ModelFolderError, ShippedModel};
 use crate::text::{TokenizedNote, Tokenizer};
 
 /// Hidden states are kept for this many tokens before their evidence is read: at 768 units of f32, 100 MB.
@@ -18,11 +21,21 @@ const GROUP_TOKENS: usize = 32 * 1024;
 /// A model with its tokenizer, labels and settings, on a device without autodiff.
 #[derive(Clone, Debug)]
 pub struct Coder {
-    model: BertXml,
+    engine: Engine,
     tokenizer: Tokenizer,
     labels: LabelSet,
     manifest: Manifest,
-    device: Device,
+}
+
+/// Parts that make no coder.
+#[derive(Debug, Error)]
+pub enum CoderError {
+    /// The folder.
+    #[error(transparent)]
+    Folder(#[from] ModelFolderError),
+    /// The CPU engine's weights.
+    #[error(transparent)]
+    Cpu(#[from] CpuModelError),
 }
 
 /// What to report, and how to compute it. `chunk` and `batch_tokens` change speed and memory only.
@@ -96,12 +109,27 @@ impl Coder {
         tokenizer: Tokenizer,
         labels: LabelSet,
     ) -> Result<Self, ModelFolderError> {
-        let device = model.device();
-        assert!(!device.is_autodiff(), "a coder takes a model without autodiff: `model.valid()`");
+        assert!(!model.device().is_autodiff(), "a coder takes a model without autodiff: `model.valid()`");
         let folder = ModelFolder { manifest, tokenizer, labels, parameters: BTreeMap::new() };
         folder.validate()?;
         let ModelFolder { manifest, tokenizer, labels, .. } = folder;
-        Ok(Self { model, tokenizer, labels, manifest, device })
+        Ok(Self { engine: Engine::Burn(model), tokenizer, labels, manifest })
+    }
+
+    /// A model folder's or a shipped model's coder on the CPU engine, with so many threads: layers run in the
+    /// precision in which they are stored.
+    ///
+    /// # Errors
+    /// Weights that do not fit the manifest.
+    pub fn on_cpu(model: ShippedModel, threads: usize) -> Result<Self, CoderError> {
+        let ShippedModel { manifest, tokenizer, labels, tensors } = model;
+        let engine = CpuEngine::new(&manifest.config, tensors, threads)?;
+        Ok(Self { engine: Engine::Cpu(Arc::new(engine)), tokenizer, labels, manifest: manifest.settings() })
+    }
+
+    /// What computes.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Loads a model folder's model onto a device.
@@ -178,7 +206,7 @@ impl Coder {
     /// Logits of every code for notes that are token ids already, the greatest over each note's windows: dense,
     /// `[notes, labels]`; −∞ for a note without tokens.
     pub fn logits_of_tokens(&self, notes: &[&[u32]], options: &PredictOptions) -> Vec<f32> {
-        max_logits(&self.model, notes, &self.plan(options), &self.tokenizer.special())
+        max_logits(&self.engine, notes, &self.plan(options), &self.tokenizer.special())
     }
 
     fn plan(&self, options: &PredictOptions) -> WindowPlan {
@@ -201,12 +229,12 @@ impl Coder {
         let mut best = Best::new(group.len(), labels);
         let mut windows = vec![0; group.len()];
         let mut batches = Vec::new();
-        let keep = options.evidence > 0 && matches!(self.model.head, Head::Xml(_));
+        let keep = options.evidence > 0 && self.engine.has_attention();
         for rows in plan_batches(&ids, &plan) {
             let special = self.tokenizer.special();
-            let batch = encode_batch(&self.model.encoder, &ids, rows, &plan, &special, &self.device);
-            best.add(&self.model, &batch, plan.chunk);
-            batch.rows.iter().for_each(|row| windows[row.note] += 1);
+            let batch = self.engine.encode(&ids, rows, &plan, &special);
+            best.add(batch.rows(), &self.engine.logits(&batch, plan.chunk));
+            batch.rows().iter().for_each(|row| windows[row.note] += 1);
             if keep {
                 batches.push(batch);
             }
@@ -220,7 +248,7 @@ impl Coder {
             });
         }
         for batch in &batches {
-            for (row, window) in batch.rows.iter().enumerate() {
+            for (row, window) in batch.rows().iter().enumerate() {
                 let starts = &best.start[window.note * labels..(window.note + 1) * labels];
                 let pending = &group[window.note];
                 let Ok(prediction) = &mut results[pending.index] else { continue };
@@ -255,23 +283,15 @@ impl Coder {
     fn add_evidence(
         &self,
         codes: &mut [&mut CodePrediction],
-        batch: &EncodedBatch,
+        batch: &Encoded,
         row: usize,
         note: &TokenizedNote,
         spans: usize,
     ) {
-        let Head::Xml(head) = &self.model.head else { return };
-        let window = batch.rows[row].span;
-        let tokens = window.len();
-        // Token i of the window stands behind [CLS]; what is left out ([CLS], [SEP], padding) has no attention.
-        let hidden = batch.hidden.clone().narrow(0, row, 1).narrow(1, 1, tokens);
-        let real = batch.inputs.real.clone().narrow(0, row, 1).narrow(1, 1, tokens);
-        let indices: Vec<i32> = codes.iter().map(|code| code.label as i32).collect();
-        let count = indices.len();
-        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), &self.device);
-        let attention = LabelAttention::attention(hidden, real, head.labels.val().select(0, indices));
-        let attention = attention.into_data().try_to_vec::<f32>().expect("attention is f32");
-        for (code, attention) in codes.iter_mut().zip(attention.chunks_exact(tokens)) {
+        let window = batch.rows()[row].span;
+        let indices: Vec<usize> = codes.iter().map(|code| code.label).collect();
+        let attention = self.engine.attention(batch, row, &indices);
+        for (code, attention) in codes.iter_mut().zip(attention.chunks_exact(window.len())) {
             code.evidence = heaviest_words(note, window, attention, spans);
         }
     }
@@ -280,7 +300,9 @@ impl Coder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::infer::scoring::encode_batch;
     use crate::metrics::{Calibration, CalibrationMethod};
+    use crate::model::Head;
     use crate::model::parameters::{export, import};
     use crate::model::{EncoderConfig, HeadKind, ModelConfig};
     use proptest::prelude::*;
@@ -393,6 +415,46 @@ mod tests {
     }
 
     #[test]
+    fn the_cpu_engine_says_what_burn_says_with_the_same_evidence() {
+        for head in [HeadKind::Xml, HeadKind::Cls] {
+            let burn = coder(head, 12);
+            let Engine::Burn(model) = &burn.engine else { unreachable!() };
+            let (manifest, tokenizer) = (burn.manifest.clone(), burn.tokenizer.clone());
+            let folder = ModelFolder::of_model(model, manifest, tokenizer, burn.labels.clone()).unwrap();
+            let shipped = ShippedModel::of_folder(
+                &folder,
+                Default::default(),
+                crate::quantization::Precision::F32,
+                |_| false,
+            );
+            let notes: Vec<String> = (0..7)
+                .map(|at| text(&(0..3 + 9 * at).map(|i| (i * i + i / 3 + at) % 6).collect::<Vec<_>>()))
+                .collect();
+            let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
+            let options = PredictOptions { top: None, ..PredictOptions::default() };
+            for threads in [1, 3] {
+                let cpu = Coder::on_cpu(shipped.as_ref().unwrap().clone(), threads).unwrap();
+                for (ours, theirs) in cpu.predict(&notes, &options).iter().zip(burn.predict(&notes, &options))
+                {
+                    let (ours, theirs) = (ours.as_ref().unwrap(), theirs.unwrap());
+                    assert_eq!((ours.tokens, ours.windows), (theirs.tokens, theirs.windows));
+                    let by_label = |mut codes: Vec<CodePrediction>| {
+                        codes.sort_by_key(|code| code.label);
+                        codes
+                    };
+                    for (a, b) in by_label(ours.codes.clone()).iter().zip(by_label(theirs.codes)) {
+                        assert!((a.probability - b.probability).abs() <= 1e-4, "{a:?} for {b:?}");
+                        assert_eq!(a.evidence.len(), b.evidence.len());
+                        for (a, b) in a.evidence.iter().zip(&b.evidence) {
+                            assert!((a.weight - b.weight).abs() <= 1e-4, "{a:?} for {b:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn evidence_of_a_long_note_is_that_of_the_window_that_won() {
         let coder = coder(HeadKind::Xml, 12);
         let words: Vec<usize> = (0..50).map(|at| (at * at + at / 3) % 6).collect();
@@ -402,14 +464,15 @@ mod tests {
         assert!(prediction.windows > 8);
         // The plain way: every window alone, all labels at once.
         let tokens = coder.tokenizer.encode(&note);
-        let Head::Xml(head) = &coder.model.head else { unreachable!() };
+        let Engine::Burn(model) = &coder.engine else { unreachable!() };
+        let Head::Xml(head) = &model.head else { unreachable!() };
         let mut best = vec![(f32::NEG_INFINITY, Vec::new()); 7];
         let mut winners = std::collections::BTreeSet::new();
         for span in crate::text::windows(tokens.len(), 12, 5) {
             let window = crate::text::build_window(&tokens.ids, span, &coder.tokenizer.special());
             let batch = crate::data::pad_windows(&[window], &coder.tokenizer.special(), 1, 12);
-            let inputs = crate::model::Inputs::new(&batch, &coder.device);
-            let output = head.attend(coder.model.encode(&inputs), inputs.real, head.part());
+            let inputs = crate::model::Inputs::new(&batch, &model.device());
+            let output = head.attend(model.encode(&inputs), inputs.real, head.part());
             let logits = output.logits.into_data().try_to_vec::<f32>().unwrap();
             let attention = output.attention.into_data().try_to_vec::<f32>().unwrap();
             for (label, row) in attention.chunks_exact(batch.seq).enumerate() {
@@ -487,8 +550,9 @@ mod tests {
             let plan = coder.plan(&options);
             let rows = plan_batches(&[&note.ids], &plan).remove(0);
             let special = coder.tokenizer.special();
-            let batch = encode_batch(&coder.model.encoder, &[&note.ids], rows, &plan, &special, &coder.device);
-            let Head::Xml(head) = &coder.model.head else { unreachable!() };
+            let Engine::Burn(model) = &coder.engine else { unreachable!() };
+            let batch = encode_batch(&model.encoder, &[&note.ids], rows, &plan, &special, &model.device());
+            let Head::Xml(head) = &model.head else { unreachable!() };
             let output = head.attend(batch.hidden.clone(), batch.inputs.real.clone(), head.part());
             let [_, labels, seq] = output.attention.dims();
             let attention = output.attention.into_data().try_to_vec::<f32>().unwrap();

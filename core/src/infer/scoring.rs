@@ -2,8 +2,9 @@
 
 use burn::tensor::{Device, Tensor};
 
+use super::engine::Engine;
 use crate::data::pad_windows;
-use crate::model::{BertXml, Inputs};
+use crate::model::Inputs;
 use crate::text::{SpecialTokens, TokenSpan, build_window, windows};
 
 /// Rows are padded to a multiple of this, so that a card sees few shapes.
@@ -83,12 +84,11 @@ pub fn encode_batch(
 /// note without tokens.
 ///
 /// A model on an autodiff device drops out and keeps its graph: pass `model.valid()`.
-pub fn max_logits(model: &BertXml, notes: &[&[u32]], plan: &WindowPlan, special: &SpecialTokens) -> Vec<f32> {
-    let mut best = Best::new(notes.len(), model.labels());
-    let device = model.device();
+pub fn max_logits(engine: &Engine, notes: &[&[u32]], plan: &WindowPlan, special: &SpecialTokens) -> Vec<f32> {
+    let mut best = Best::new(notes.len(), engine.labels());
     for rows in plan_batches(notes, plan) {
-        let batch = encode_batch(&model.encoder, notes, rows, plan, special, &device);
-        best.add(model, &batch, plan.chunk);
+        let encoded = engine.encode(notes, rows, plan, special);
+        best.add(encoded.rows(), &engine.logits(&encoded, plan.chunk));
     }
     best.logits
 }
@@ -107,10 +107,9 @@ impl Best {
         Self { labels, logits: vec![f32::NEG_INFINITY; notes * labels], start: vec![0; notes * labels] }
     }
 
-    pub fn add(&mut self, model: &BertXml, batch: &EncodedBatch, chunk: usize) {
-        let logits = model.head.forward(batch.hidden.clone(), batch.inputs.real.clone(), chunk);
-        let logits = logits.into_data().try_to_vec::<f32>().expect("logits are f32");
-        for (row, logits) in batch.rows.iter().zip(logits.chunks_exact(self.labels)) {
+    /// `logits`: `[rows, labels]`
+    pub fn add(&mut self, rows: &[PlacedWindow], logits: &[f32]) {
+        for (row, logits) in rows.iter().zip(logits.chunks_exact(self.labels)) {
             let (at, start) = (row.note * self.labels, row.span.start as u32);
             for (label, &logit) in logits.iter().enumerate() {
                 let (best, best_start) = (&mut self.logits[at + label], &mut self.start[at + label]);

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use bert_xml_core::data::Split;
-use bert_xml_core::infer::Coder;
 use bert_xml_core::metrics::codiesp::Rules;
 use clap::{Args, ValueEnum};
 
@@ -17,7 +16,8 @@ use crate::evaluation::files::Files;
 use crate::evaluation::{Judgement, per_code_tsv};
 use crate::files::write_atomic;
 use crate::ingest::Columns;
-use crate::prediction::{ModelPlace, on_corpus};
+use crate::prediction::on_corpus;
+use crate::prediction::open::open_coder;
 
 /// Options of `evaluate`.
 #[derive(Clone, Debug, Args)]
@@ -141,10 +141,8 @@ fn evaluate_model(context: &Context, options: &Options, model: &Path, corpus: &P
     if let Some(threshold) = options.threshold {
         ensure!((0.0..=1.0).contains(&threshold), "--threshold {threshold}: a probability is 0 to 1");
     }
-    let folder = ModelPlace::read_coder(model)?;
     let corpus = Corpus::open(corpus)?;
-    let (device, _) = context.device.open()?;
-    let coder = Coder::from_folder(&folder, &device)?;
+    let coder = open_coder(model, context.device)?;
     let task = TaskCodes::read(options.task_codes.as_deref())?;
     let codiesp = options.codiesp.map(|rules| (Rules::from(rules), task));
     let judged = on_corpus::judge_model(context, &coder, &corpus, options.split, options.threshold, codiesp)?;

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Result, ensure};
-use bert_xml_core::infer::{Coder, PredictOptions};
+use bert_xml_core::infer::PredictOptions;
 use clap::Args;
 
 use crate::context::Context;
 use crate::ingest::Columns;
-use crate::prediction::ModelPlace;
+use crate::prediction::open::open_coder;
 use crate::prediction::output::Output;
 use crate::prediction::stream::{notes, plain_note, write_predictions};
 use crate::progress::Unit;
@@ -73,10 +73,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     if let Some(threshold) = options.threshold {
         ensure!((0.0..=1.0).contains(&threshold), "--threshold {threshold}: a probability is 0 to 1");
     }
-    let folder = ModelPlace::read_coder(&options.model)?;
-    let (device, _) = context.device.open()?;
-    let coder = Coder::from_folder(&folder, &device)?;
-    drop(folder);
+    let coder = open_coder(&options.model, context.device)?;
     let settings = PredictOptions {
         top: options.top.0,
         threshold: options.threshold,

@@ -2,6 +2,7 @@
 
 pub mod exchange;
 pub mod on_corpus;
+pub mod open;
 pub mod output;
 pub mod place;
 pub mod states;

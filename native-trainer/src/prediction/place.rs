@@ -48,18 +48,27 @@ impl ModelPlace {
         ))
     }
 
-    /// Reads a model with its classification head.
+    /// The folder of a model with its classification head.
     ///
     /// # Errors
-    /// The path holds an encoder only, or a damaged folder.
-    pub fn read_coder(path: &Path) -> Result<ModelFolder> {
+    /// The path holds an encoder only, or nothing.
+    pub fn find_coder(path: &Path) -> Result<PathBuf> {
         match Self::find(path)? {
-            Self::Coder(folder) => ModelFolder::read(&folder).with_context(|| folder.display().to_string()),
+            Self::Coder(folder) => Ok(folder),
             Self::Encoder(folder) => Err(hinted(
                 format!("{} is an encoder without a classification head", folder.display()),
                 "fine-tune it first: bert-xml finetune --encoder …",
             )),
         }
+    }
+
+    /// Reads a model with its classification head.
+    ///
+    /// # Errors
+    /// The path holds an encoder only, or a damaged folder.
+    pub fn read_coder(path: &Path) -> Result<ModelFolder> {
+        let folder = Self::find_coder(path)?;
+        ModelFolder::read(&folder).with_context(|| folder.display().to_string())
     }
 
     /// Reads an encoder with its tokenizer, out of either kind.

@@ -9,7 +9,6 @@ use bert_xml_core::metrics::calibration::{BINS, expected_calibration_error};
 use bert_xml_core::metrics::{Predictions, platt, threshold};
 use bert_xml_core::model_folder::{ModelCard, ModelFolder, SHIPPED_MANIFEST, ShippedManifest, ShippedModel};
 use bert_xml_core::quantization::Precision;
-use burn::tensor::Device;
 
 use super::agreement::{Agreement, Limits, greatest_change};
 use super::dev_notes::DevNotes;
@@ -20,6 +19,7 @@ use crate::corpus::Corpus;
 use crate::error::hinted;
 use crate::files::FolderInTheMaking;
 use crate::prediction::ModelPlace;
+use crate::prediction::open::{on_cpu, on_slices};
 
 /// Notes on which the blame is laid: those whose probabilities change most.
 const WORST: usize = 8;
@@ -85,7 +85,7 @@ pub fn ship(context: &Context, shipping: &Shipping) -> Result<ShippingReport> {
     let mut shipped = ShippedModel::of_folder(&folder, shipping.card.clone(), shipping.precision, |name| {
         shipping.keep_f32.have(name)
     })?;
-    let shipped_logits = shipped_logits(context, &shipped, &dev, &device)?;
+    let shipped_logits = shipped_logits(context, &shipped, &dev)?;
     let (before, after) = (probabilities(&logits, &folder), probabilities(&shipped_logits, &folder));
     if let Some(tuned) = threshold::tune(&Predictions::new(&after, &dev.gold, labels)?) {
         folder.manifest.threshold = below(tuned.threshold);
@@ -97,7 +97,7 @@ pub fn ship(context: &Context, shipping: &Shipping) -> Result<ShippingReport> {
     let beyond = agreement.beyond(&limits);
     let contributions = match beyond.is_empty() {
         true => Vec::new(),
-        false => contributions(context, &folder, &shipped, &dev, (&before, &after), &device)?,
+        false => contributions(context, &folder, &shipped, &dev, (&before, &after))?,
     };
     let (manifest, bytes) = write(&shipped, making.path())?;
     let report = ShippingReport {
@@ -135,15 +135,10 @@ fn read_training(shipping: &Shipping) -> Result<ModelFolder> {
     ModelPlace::read_coder(&shipping.model)
 }
 
-/// Logits of the shipped model, `[notes, labels]`: through burn, by its weights as f32. The one place to change when
-/// another engine is to be compared.
-fn shipped_logits(
-    context: &Context,
-    model: &ShippedModel,
-    dev: &DevNotes,
-    device: &Device,
-) -> Result<Vec<f32>> {
-    Ok(dev.logits(context, &Coder::from_folder(&model.to_folder(), device)?, "compare: shipped"))
+/// Logits of the shipped model, `[notes, labels]`: on the CPU engine, where 8-bit layers run in integers and their
+/// activations are rounded too.
+fn shipped_logits(context: &Context, model: &ShippedModel, dev: &DevNotes) -> Result<Vec<f32>> {
+    Ok(dev.logits(context, &on_cpu(model.clone())?, "compare: shipped"))
 }
 
 /// Lays the blame: each quantized tensor alone in f32, on the notes that changed most.
@@ -153,7 +148,6 @@ fn contributions(
     shipped: &ShippedModel,
     dev: &DevNotes,
     (before, after): (&[f32], &[f32]),
-    device: &Device,
 ) -> Result<Vec<Contribution>> {
     let labels = folder.labels.len();
     let row = |table: &[f32], note: usize| table[note * labels..(note + 1) * labels].to_vec();
@@ -172,13 +166,14 @@ fn contributions(
         .collect();
     let mut progress =
         context.start("find what contributes", Some(quantized.len() as u64), crate::progress::Unit::Tensors);
-    let mut variant = shipped.to_folder();
+    let exact = on_slices(folder)?.tensors;
+    let mut variant = shipped.clone();
     let mut contributions = Vec::new();
     for name in quantized {
-        let original = folder.parameters[name].clone();
-        let stored = variant.parameters.insert(name.clone(), original).expect("a tensor of the model");
-        let coder = Coder::from_folder(&variant, device)?;
-        variant.parameters.insert(name.clone(), stored);
+        let stored =
+            variant.tensors.insert(name.clone(), exact[name].clone()).expect("a tensor of the model");
+        let coder = on_cpu(variant.clone())?;
+        variant.tensors.insert(name.clone(), stored);
         let logits = dev.logits(&silent, &coder, "");
         let found: Vec<f32> = logits.iter().map(|&logit| folder.manifest.probability(logit)).collect();
         let falls_by = greatest - greatest_change(&reference, &found);

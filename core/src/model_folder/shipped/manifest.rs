@@ -195,7 +195,7 @@ impl ShippedManifest {
     }
 
     /// Windows, thresholds and calibration as the training folder has them.
-    pub(super) fn settings(&self) -> Manifest {
+    pub fn settings(&self) -> Manifest {
         Manifest {
             max_len: self.max_len,
             stride: self.stride,
