@@ -25,7 +25,7 @@ fn upper_tail(x: f32) -> f32 {
     let t = 1.0 / (1.0 + 0.231_641_9 * x);
     let p = 0.530_702_7;
     let p = p * t - 0.726_576;
-    let p = p * t + 0.710_706_86;
+    let p = p * t + 0.710_706_9;
     let p = p * t - 0.142_248_37;
     let p = p * t + 0.127_414_8;
     p * t * exp2(x * x * (-0.5 * std::f32::consts::LOG2_E))

@@ -19,7 +19,8 @@ use super::tile::{MAX_PANELS, MAX_ROWS, Tile, portable};
 type Room = wasm::Widened;
 /// No kernel here makes anything of a panel.
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-type Room = ();
+#[derive(Default)]
+struct Room {}
 
 /// `out = left · rightᵀ (+ bias)`.
 ///

@@ -86,6 +86,7 @@ fn largest(values: &[f32]) -> f32 {
 
 /// 2ˣ for x ≤ 0, 2⁻¹²⁵ below −125: 2 to the nearest integer, which goes into the exponent, times a polynomial of
 /// degree 5 for the rest, ±½ (minimax in relative error, 1.5e-7).
+#[allow(clippy::approx_constant)] // One coefficient is near ln 2, and better for not being it.
 #[inline(always)]
 pub(super) fn exp2(x: f32) -> f32 {
     let x = if x > -125.0 { x } else { -125.0 };
