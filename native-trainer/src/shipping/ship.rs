@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use bert_xml_core::infer::Coder;
 use bert_xml_core::metrics::calibration::{BINS, expected_calibration_error};
 use bert_xml_core::metrics::{Predictions, platt, threshold};
 use bert_xml_core::model_folder::{ModelCard, ModelFolder, SHIPPED_MANIFEST, ShippedManifest, ShippedModel};
@@ -54,10 +53,10 @@ pub fn ship(context: &Context, shipping: &Shipping) -> Result<ShippingReport> {
     shipping.keep_f32.check(&names)?;
     let making = FolderInTheMaking::start(&shipping.out)?;
     let corpus = Corpus::open(&shipping.corpus)?;
-    let (device, _) = context.device.open()?;
     let labels = folder.labels.len();
 
-    let reference = Coder::from_folder(&folder, &device)?;
+    // The same engine on both sides: what differs is the weights.
+    let reference = on_cpu(on_slices(&folder)?)?;
     let dev = DevNotes::read(&corpus, &reference, shipping.dev_notes)?;
     let logits = dev.logits(context, &reference, "compare: f32");
     drop(reference);

@@ -34,6 +34,8 @@ impl<M: Module> Standing<M> {
         device: &Device,
     ) -> Result<Self> {
         let Some(found) = Checkpoint::load_newest(&run.checkpoints(), |line| progress.say(line))? else {
+            // Killed before its first checkpoint: all its steps come again.
+            run.rewind_metrics(0)?;
             let optimizer = AdamW::new(settings.clone());
             return Ok(Self { model: fresh, optimizer, state: State::default() });
         };
