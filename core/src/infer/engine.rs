@@ -12,6 +12,8 @@ use crate::quantization::Matrix;
 use crate::text::{SpecialTokens, build_window};
 
 /// A model and where it runs.
+// A coder holds one: the difference in size is of no account.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum Engine {
     /// On a burn backend, without autodiff: GPUs, and the reference.
@@ -39,6 +41,8 @@ struct Apart {
 }
 
 /// Windows that went through an encoder.
+// A group holds few: the difference in size is of no account.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Encoded {
     Burn(EncodedBatch),
     Cpu {
