@@ -44,7 +44,7 @@ pub fn tensor_count(config: &ModelConfig) -> Option<usize> {
     config.encoder.num_hidden_layers.checked_mul(16)?.checked_add(5 + head)
 }
 
-/// All tensors of a model in the order of their names, by bytes. Ask [`tensor_count`] first: a config from
+/// All tensors of a model in the order of their names, by bytes. Ask `tensor_count` first: a config from
 /// elsewhere can have any number of layers.
 pub fn tensor_shapes(config: &ModelConfig) -> Vec<TensorShape> {
     let encoder = &config.encoder;
