@@ -1,4 +1,5 @@
-//! `bench` through the command line: one JSON object for each of the three steps, on the smallest shapes.
+//! `bench` through the command line: one JSON object for each of the three steps and for the CPU engine, on the
+//! smallest shapes.
 
 use serde_json::Value;
 
@@ -38,5 +39,60 @@ fn each_step_is_measured() {
         );
         assert_eq!(report["command"], call);
         assert_eq!(report["bert_xml"], env!("CARGO_PKG_VERSION"));
+    }
+}
+
+#[test]
+fn the_cpu_engine_is_measured_in_every_setting() {
+    let call = "bench infer --size tiny --labels 20 --tokens 6,12 --threads 1,2 --precision f32,int8 --rounds 7 --json -";
+    let words: Vec<&str> = call.split(' ').collect();
+    let report: Value = serde_json::from_str(&succeed(&words).stdout).unwrap();
+    assert_eq!(report["command"], format!("bert-xml --seed 1 {call}"));
+    for field in ["bert_xml", "os", "arch", "cpu", "isa", "size"] {
+        assert!(report[field].is_string(), "{field}: {report}");
+    }
+    for field in ["threads", "load", "labels", "evidence", "rounds", "peak_resident_bytes"] {
+        assert!(report[field].is_number(), "{field}: {report}");
+    }
+    assert!(report["debug_assertions"].is_boolean());
+    // Matrices of tiny: embeddings, two layers, 20 queries and W_b; vectors besides.
+    let matrices = (21_026 + 2 * (4 * 128 + 2 * 512) + 20 + 128) * 128;
+    let bytes = |precision: &str| report["weights_bytes"][precision].as_u64().unwrap();
+    assert!(
+        bytes("f32") >= 4 * matrices && bytes("int8") >= matrices && bytes("int8") < 2 * matrices,
+        "{report}"
+    );
+    let settings = report["settings"].as_array().unwrap();
+    let found: Vec<String> = settings
+        .iter()
+        .map(|setting| {
+            format!("{} {} {}", setting["precision"].as_str().unwrap(), setting["tokens"], setting["threads"])
+        })
+        .collect();
+    let expected =
+        ["f32 6 1", "f32 12 1", "f32 6 2", "f32 12 2", "int8 6 1", "int8 12 1", "int8 6 2", "int8 12 2"];
+    assert_eq!(found, expected);
+    for setting in settings {
+        let n = setting["tokens"].as_u64().unwrap();
+        // Two layers, width 128 and 512; all but two tokens are word pieces; 15 of 20 labels get evidence.
+        let linear = 2 * 2 * n * (4 * 128 * 128 + 2 * 128 * 512);
+        let attention = 2 * 2 * 2 * n * n * 128;
+        let labels = 2 * ((n - 2) * 128 * 128 + 20 * (2 * (n - 2) * 128 + 128));
+        let evidence = 2 * 15 * (n - 2) * 128;
+        let operations = &setting["operations"];
+        let counted =
+            ["linear", "attention", "labels", "evidence"].map(|term| operations[term].as_u64().unwrap());
+        assert_eq!(counted, [linear, attention, labels, evidence], "{setting}");
+        let total = linear + attention + labels + evidence;
+        assert_eq!(setting["operations_total"], total);
+        for field in ["wall_ms", "cpu_ms", "encoder_wall_ms", "labels_wall_ms", "evidence_wall_ms"] {
+            let time = |key: &str| setting[field][key].as_f64().unwrap();
+            assert!(time("min") <= time("median") && time("median") <= time("max"), "{field}: {setting}");
+        }
+        let speed = setting["gop_per_second"].as_f64().unwrap();
+        let wall = setting["wall_ms"]["median"].as_f64().unwrap();
+        assert!((speed * wall * 1e6 / total as f64 - 1.0).abs() < 1e-9, "{setting}");
+        assert!(setting["workspace_bytes"].as_u64().unwrap() > 4 * n * 128, "{setting}");
+        assert!(setting["peer"].is_null());
     }
 }

@@ -1,7 +1,5 @@
-//! `bert-xml bench`: how fast a model of some shape pretrains, fine-tunes and predicts on a device, on random
-//! tokens, and the memory that it takes.
+//! Steps of pretraining, fine-tuning and prediction on a device, on random tokens.
 
-use std::fmt;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -9,83 +7,76 @@ use bert_xml_core::data::{MaskedTokens, Purpose, WindowBatch, mask_tokens, pad_w
 use bert_xml_core::model::chunked::loss_and_gradients;
 use bert_xml_core::model::gradients::GradientMap;
 use bert_xml_core::model::pretrain::PretrainModel;
-use bert_xml_core::model::{BertXml, EncoderConfig, HeadKind, Inputs, ModelConfig, Size};
+use bert_xml_core::model::{BertXml, EncoderConfig, HeadKind, Inputs, ModelConfig};
 use bert_xml_core::text::SpecialTokens;
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use rand::{Rng, RngExt};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::{SizeWord, median, summary, word};
 use crate::context::Context;
 use crate::progress::Unit;
 use crate::train::adamw::{AdamW, OptimizerSettings};
 use crate::train::memory::peak_resident_bytes;
 use crate::train::pretrain::pair_losses;
 
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum What {
-    /// Pretraining steps: forward with both losses, backward, optimizer
+/// Which step is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// Forward with both losses, backward, optimizer.
     Pretrain,
-    /// Fine-tuning steps with the label-attention head: forward, backward, optimizer
+    /// Forward, backward, optimizer, with the label-attention head.
     Finetune,
-    /// Probabilities of all codes
+    /// Probabilities of all codes.
     Predict,
 }
 
-/// Encoder sizes as words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SizeWord {
-    /// 128 hidden, 2 layers
-    Tiny,
-    /// 256 hidden, 4 layers
-    Mini,
-    /// 512 hidden, 8 layers
-    Small,
-    /// 768 hidden, 12 layers
-    Big,
-}
-
-/// Options of `bench`.
-#[derive(Clone, Debug, Args)]
-pub struct Options {
-    /// What is measured
-    #[arg(value_enum)]
-    pub what: What,
-    /// Encoder size
-    #[arg(long, value_enum, default_value_t = SizeWord::Mini)]
-    pub size: SizeWord,
-    /// Tokens a row, special ones included
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(5..=1024))]
-    pub seq: u32,
-    /// Rows of a step
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
-    pub batch: u32,
-    /// Codes; pretraining has none
-    #[arg(long, default_value_t = 2292, value_parser = clap::value_parser!(u32).range(1..))]
-    pub labels: u32,
-    /// Labels worked on at a time
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
-    pub label_chunk: u32,
-    /// Measured steps, after one that is not
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    pub steps: u32,
-}
-
-impl fmt::Display for Options {
-    /// The call with every option, defaults too.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seq, batch, labels, label_chunk, steps, .. } = self;
-        let (what, size) = (word(&self.what), word(&self.size));
-        write!(f, "bench {what} --size {size} --seq {seq} --batch {batch} --labels {labels} ")?;
-        write!(f, "--label-chunk {label_chunk} --steps {steps}")
+impl What {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Pretrain => "pretrain",
+            Self::Finetune => "finetune",
+            Self::Predict => "predict",
+        }
     }
 }
 
-fn word(value: &impl ValueEnum) -> String {
-    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+/// Options of these three.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Options {
+    /// Encoder size
+    #[arg(long, value_enum, default_value_t = SizeWord::Mini)]
+    size: SizeWord,
+    /// Tokens a row, special ones included
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(5..=1024))]
+    seq: u32,
+    /// Rows of a step
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+    /// Codes; pretraining has none
+    #[arg(long, default_value_t = 2292, value_parser = clap::value_parser!(u32).range(1..))]
+    labels: u32,
+    /// Labels worked on at a time
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    label_chunk: u32,
+    /// Measured steps, after one that is not
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    steps: u32,
+}
+
+impl Options {
+    /// The call with every option, defaults too.
+    fn call(&self, what: What) -> String {
+        let Self { size, seq, batch, labels, label_chunk, steps } = self;
+        let (what, size) = (what.word(), word(size));
+        format!(
+            "bench {what} --size {size} --seq {seq} --batch {batch} --labels {labels} \
+             --label-chunk {label_chunk} --steps {steps}"
+        )
+    }
 }
 
 /// Measures and prints one JSON object: what was called and where, parameters, wall time a step, tokens a
@@ -93,20 +84,15 @@ fn word(value: &impl ValueEnum) -> String {
 ///
 /// # Errors
 /// A device that is missing.
-pub fn run(context: &Context, options: &Options) -> Result<()> {
+pub(super) fn run(context: &Context, what: What, options: &Options) -> Result<()> {
     let (device, choice) = context.device.open()?;
-    let size = match options.size {
-        SizeWord::Tiny => Size::Tiny,
-        SizeWord::Mini => Size::Mini,
-        SizeWord::Small => Size::Small,
-        SizeWord::Big => Size::Big,
-    };
-    let config = ModelConfig::new(EncoderConfig::of_size(size), HeadKind::Xml, options.labels as usize);
+    let config =
+        ModelConfig::new(EncoderConfig::of_size(options.size.into()), HeadKind::Xml, options.labels as usize);
     let batch = random_batch(context.seed, &config.encoder, options);
     let tokens = batch.tokens();
     let mut progress = context.start("bench", Some(u64::from(options.steps) + 1), Unit::Steps);
     let mut milliseconds = Vec::new();
-    let mut bench = Bench::new(context.seed, &config, options, batch, &device)?;
+    let mut bench = Bench::new(context.seed, &config, what, options.label_chunk as usize, batch, &device)?;
     for step in 0..=options.steps {
         let start = Instant::now();
         bench.step();
@@ -118,13 +104,13 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     progress.finish();
     let report = json!({
         "bert_xml": env!("CARGO_PKG_VERSION"),
-        "command": format!("bert-xml --device {choice} --seed {} {options}", context.seed),
+        "command": format!("bert-xml --device {choice} --seed {} {}", context.seed, options.call(what)),
         "device": choice.to_string(),
         "os": std::env::consts::OS,
         "arch": std::env::consts::ARCH,
         "threads": std::thread::available_parallelism().map_or(1, usize::from),
         "debug_assertions": cfg!(debug_assertions),
-        "what": word(&options.what),
+        "what": what.word(),
         "parameters": bench.parameters(),
         "tokens_per_step": tokens,
         "ms_per_step": summary(&mut milliseconds),
@@ -133,17 +119,6 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     });
     println!("{report:#}");
     Ok(())
-}
-
-/// Sorts the times and sums them up.
-fn summary(milliseconds: &mut [f64]) -> Value {
-    milliseconds.sort_by(f64::total_cmp);
-    json!({"median": median(milliseconds), "min": milliseconds.first(), "max": milliseconds.last()})
-}
-
-/// The value in the middle of sorted ones, the mean of both where there are two.
-fn median(sorted: &[f64]) -> f64 {
-    (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0
 }
 
 const SPECIAL: SpecialTokens = SpecialTokens { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4 };
@@ -203,16 +178,17 @@ impl Bench {
     fn new(
         seed: u64,
         config: &ModelConfig,
-        options: &Options,
+        what: What,
+        label_chunk: usize,
         mut batch: WindowBatch,
         device: &Device,
     ) -> Result<Self> {
-        let device = match options.what {
+        let device = match what {
             What::Predict => device.clone(),
             What::Pretrain | What::Finetune => device.clone().autodiff(),
         };
         device.seed(stream(seed, Purpose::Weights, [0, 0]).next_u64());
-        let model = match options.what {
+        let model = match what {
             What::Pretrain => {
                 let (masked, follows) = as_pairs(seed, &config.encoder, &mut batch);
                 Model::Pretrain {
@@ -228,7 +204,7 @@ impl Bench {
             What::Predict => Model::Predict(config.init(&device)?),
         };
         let optimizer = AdamW::new(OptimizerSettings::default());
-        Ok(Self { model, optimizer, batch, label_chunk: options.label_chunk as usize, seed, device })
+        Ok(Self { model, optimizer, batch, label_chunk, seed, device })
     }
 
     /// One step; what is read from the device at its end waits for the device.
@@ -274,25 +250,14 @@ impl Bench {
 
 #[cfg(test)]
 mod tests {
+    use bert_xml_core::model::Size;
+
     use super::*;
 
     #[test]
-    fn times_are_summed_up_by_their_median() {
-        assert_eq!(summary(&mut [4.0, 1.0, 9.0]), json!({"median": 4.0, "min": 1.0, "max": 9.0}));
-        assert_eq!(summary(&mut [4.0, 1.0]), json!({"median": 2.5, "min": 1.0, "max": 4.0}));
-    }
-
-    #[test]
     fn a_pretraining_row_is_a_pair_of_segments() {
-        let options = Options {
-            what: What::Pretrain,
-            size: SizeWord::Tiny,
-            seq: 10,
-            batch: 2,
-            labels: 1,
-            label_chunk: 1,
-            steps: 1,
-        };
+        let options =
+            Options { size: SizeWord::Tiny, seq: 10, batch: 2, labels: 1, label_chunk: 1, steps: 1 };
         let encoder = EncoderConfig::of_size(Size::Tiny);
         let mut batch = random_batch(1, &encoder, &options);
         let (masked, follows) = as_pairs(1, &encoder, &mut batch);
@@ -303,8 +268,8 @@ mod tests {
         // 15 % of 7 tokens, rounded, a row.
         assert_eq!((masked.positions.len(), follows), (2, vec![true, false]));
         assert!(
-            options.to_string().starts_with("bench pretrain --size tiny --seq 10 --batch 2"),
-            "{options}"
+            options.call(What::Pretrain).starts_with("bench pretrain --size tiny --seq 10 --batch 2"),
+            "{options:?}"
         );
     }
 }
