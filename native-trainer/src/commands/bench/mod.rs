@@ -1,5 +1,5 @@
 //! `bert-xml bench`: how fast a model of some shape pretrains, fine-tunes and predicts on a device
-//! ([`steps`]), and how fast the CPU engine codes a note ([`infer`]), each on random tokens and with the memory
+//! (`steps`), and how fast the CPU engine codes a note (`infer`), each on random tokens and with the memory
 //! that it takes.
 
 mod infer;
