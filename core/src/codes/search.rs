@@ -24,6 +24,9 @@ pub struct Hit {
     pub score: f32,
 }
 
+/// Words of a query that are looked up at most.
+const LONGEST_QUERY: usize = 32;
+
 /// How a query word stands in a code's text; larger is better.
 const IN_TERM: u8 = 1;
 const BEGINS: u8 = 2;
@@ -82,7 +85,10 @@ impl SearchIndex {
     pub fn search(&self, query: &str, limit: usize) -> Vec<Hit> {
         let mut hits = self.by_code(query);
         if hits.is_empty() {
-            hits = self.by_words(&split_words(query));
+            let mut words = split_words(query);
+            // A pasted note is no query: its first words are.
+            words.truncate(LONGEST_QUERY);
+            hits = self.by_words(&words);
         }
         let better = |a: &Hit, b: &Hit| b.score.total_cmp(&a.score).then(a.code.cmp(&b.code));
         if hits.len() > limit && limit > 0 {
