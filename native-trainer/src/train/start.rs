@@ -103,6 +103,14 @@ pub(super) fn fresh_model(
         let (max_len, group) = (settings.max_len, DESCRIPTIONS_A_BATCH);
         let made = semantic_labels(&plain, tokenizer, labels, random, max_len, group, &plain_device);
         without_description = made.without_description;
+        if settings.readout_init_scale > 0.0
+            && let Some(weights) = &mut xml.weights
+        {
+            // What all descriptions have in common says nothing about a code.
+            let centred = made.embeddings.clone() - made.embeddings.clone().mean_dim(0);
+            let start = Tensor::from_inner(centred.mul_scalar(settings.readout_init_scale)).require_grad();
+            *weights = weights.clone().map(|_| start);
+        }
         let embeddings = made.embeddings.mul_scalar(settings.label_init_scale);
         let embeddings = Tensor::from_inner(embeddings).require_grad();
         xml.labels = xml.labels.clone().map(|_| embeddings);
