@@ -37,9 +37,9 @@ fn the_bundled_model_has_a_thousand_billable_codes_in_forty_megabytes() {
         let entry = table.lookup(&label.code).unwrap().unwrap_or_else(|| panic!("{} is no code", label.code));
         assert!(entry.is_billable(), "{} is not billable", label.code);
     }
-    let shards: Vec<String> =
-        model.manifest.shards.iter().map(|shard| shard.file.clone()).collect();
-    let of_model = ["manifest.json", "labels.tsv", "tokenizer.json"].map(str::to_owned).into_iter().chain(shards);
+    let shards: Vec<String> = model.manifest.shards.iter().map(|shard| shard.file.clone()).collect();
+    let of_model =
+        ["manifest.json", "labels.tsv", "tokenizer.json"].map(str::to_owned).into_iter().chain(shards);
     let bytes: u64 = of_model.map(|name| fs::metadata(folder().join(name)).unwrap().len()).sum();
     assert!(bytes <= 40 * MEGABYTE, "{bytes} bytes");
     assert_eq!(model.manifest.card.language, "en");
@@ -56,7 +56,8 @@ fn it_codes_what_a_short_note_says_and_not_what_it_denies() {
     }
     assert!(found.iter().any(|code| code.starts_with("R05")), "no cough among {found:?}");
 
-    let knee = first_codes("Right knee pain after a twist on the stairs. Past history of gout and hypothyroidism.");
+    let knee =
+        first_codes("Right knee pain after a twist on the stairs. Past history of gout and hypothyroidism.");
     assert!(knee.iter().any(|code| code == "M25.561"), "{knee:?}");
     assert!(knee.iter().any(|code| code == "E03.9") && knee.iter().any(|code| code == "M10.9"), "{knee:?}");
 }

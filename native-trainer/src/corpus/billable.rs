@@ -33,7 +33,9 @@ fn unspecified_child<'t>(entry: &Entry<'t>) -> Option<Entry<'t>> {
         _ => {}
     }
     // "…, unspecified" before words that are unspecified in the parent too; of several, that with the last digit.
-    let more = |child: &Entry<'_>| text(child).matches("unspecified").count() > parent.matches("unspecified").count();
+    let more = |child: &Entry<'_>| {
+        text(child).matches("unspecified").count() > parent.matches("unspecified").count()
+    };
     children.iter().filter(|child| more(child)).max_by_key(|child| last(child)).copied()
 }
 

@@ -65,6 +65,10 @@ mod tests {
             fs::write(path(place).join("labels.tsv"), "").unwrap();
             assert_eq!(find(None).unwrap(), path(place));
         }
-        assert_eq!(find(Some("mine")).unwrap(), path("mine"), "what is named is taken, so that its error is told");
+        assert_eq!(
+            find(Some("mine")).unwrap(),
+            path("mine"),
+            "what is named is taken, so that its error is told"
+        );
     }
 }

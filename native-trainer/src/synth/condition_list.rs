@@ -63,7 +63,8 @@ impl ConditionList {
                 continue;
             }
             let fields: Vec<&str> = line.split('\t').collect();
-            let wrong = |field, value: &str, rule| ListError { line: at + 1, field, value: value.into(), rule };
+            let wrong =
+                |field, value: &str, rule| ListError { line: at + 1, field, value: value.into(), rule };
             if let Some(fifth) = fields.get(4) {
                 return Err(wrong("column 5", fifth, "a line is code, wordings, medicines, signs"));
             }
@@ -94,8 +95,9 @@ impl ConditionList {
 
     /// The codes that a claim may not carry, or that the table lacks.
     pub fn not_billable(&self, table: &IcdTable) -> Vec<&str> {
-        let billable =
-            |code: &str| table.lookup(code).ok().flatten().is_some_and(|entry: Entry<'_>| entry.is_billable());
+        let billable = |code: &str| {
+            table.lookup(code).ok().flatten().is_some_and(|entry: Entry<'_>| entry.is_billable())
+        };
         self.0.iter().map(|condition| condition.code.as_str()).filter(|code| !billable(code)).collect()
     }
 }

@@ -131,7 +131,7 @@ impl Patient {
 mod tests {
     use rand::SeedableRng;
 
-    use super::super::conditions::tests::table;
+    use super::super::conditions::tests::catalogue;
     use super::*;
 
     #[test]

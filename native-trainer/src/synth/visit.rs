@@ -20,7 +20,8 @@ impl NoteWriter<'_> {
 
         self.title(note, rng, &["HISTORY OF PRESENT ILLNESS", "HPI:", "SUBJECTIVE"]);
         for (at, condition) in all.iter().enumerate() {
-            let bank = if plan.acute.contains(condition) { "present visit story" } else { "present visit history" };
+            let bank =
+                if plan.acute.contains(condition) { "present visit story" } else { "present visit history" };
             if at == 0 || rng.random_bool(0.7) {
                 self.present(note, rng, bank, *condition);
                 note.push(" ");
@@ -123,8 +124,7 @@ mod tests {
         };
         let hospital = Hospital::new(table(), settings.clone(), 5).unwrap();
         let notes: Vec<_> = (0..40).flat_map(|number| hospital.patient(number)).collect();
-        let visits: Vec<_> =
-            notes.iter().filter(|n| n.note.text.chars().count() > 200).collect();
+        let visits: Vec<_> = notes.iter().filter(|n| n.note.text.chars().count() > 200).collect();
         assert!(visits.len() > 60);
         let mut denied = 0;
         for written in visits {
@@ -139,7 +139,9 @@ mod tests {
         assert!(denied > 60, "{denied}");
         let none = Hospital::new(table(), SynthSettings { visit_share: 0.0, ..settings }, 5).unwrap();
         assert!(
-            (0..40).flat_map(|at| none.patient(at)).all(|n| n.note.note_type.as_deref() != Some("visit note"))
+            (0..40)
+                .flat_map(|at| none.patient(at))
+                .all(|n| n.note.note_type.as_deref() != Some("visit note"))
         );
     }
 }

@@ -28,7 +28,8 @@ pub fn with_wordings(
     let further = further.iter().map(|code| ListedCondition { code: code.clone(), ..Default::default() });
     let mut list = Vec::new();
     for mut listed in own.0.iter().cloned().chain(further) {
-        let Some(entry) = table.lookup(&listed.code).ok().flatten().filter(|entry| entry.is_billable()) else {
+        let Some(entry) = table.lookup(&listed.code).ok().flatten().filter(|entry| entry.is_billable())
+        else {
             continue;
         };
         if !done.insert(listed.code.clone()) {

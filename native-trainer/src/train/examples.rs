@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use bert_xml_core::data::{WindowBatch, micro_batches, pad_windows};
-use bert_xml_core::model::{EncoderConfig, Inputs};
 use bert_xml_core::model::encoder::Encoder;
+use bert_xml_core::model::{EncoderConfig, Inputs};
 use bert_xml_core::text::{SpecialTokens, TokenSpan, build_window, windows};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 

@@ -40,7 +40,8 @@ pub fn states(
         };
         (tensor.name, Matrix::new(tensor.rows, tensor.cols, &data, Precision::F32))
     });
-    let engine = CpuEngine::new(&config, matrices.collect(), 1).context("the frozen layers on the CPU engine")?;
+    let engine =
+        CpuEngine::new(&config, matrices.collect(), 1).context("the frozen layers on the CPU engine")?;
     let progress = Mutex::new(progress);
     Ok((0..count)
         .into_par_iter()
@@ -94,7 +95,8 @@ mod tests {
         let context = Context { progress: ProgressMode::None, ..Context::default() };
         let mut progress = context.start("frozen", None, Unit::Notes);
         for layers in [1, 3] {
-            let found = states(&encoder, &shape, layers, (4, |row| examples.window(row)), &mut progress).unwrap();
+            let found =
+                states(&encoder, &shape, layers, (4, |row| examples.window(row)), &mut progress).unwrap();
             for (row, found) in found.iter().enumerate() {
                 let inputs = Inputs::new(&examples.batch(&[row as u32]), &device);
                 let hidden = encoder.forward_first(inputs.ids, inputs.segments, inputs.keep, layers);
