@@ -1,6 +1,7 @@
 //! One integration binary; a module a subject.
 
 mod bench;
+mod bundled;
 mod cli;
 mod demo;
 mod evaluate;
