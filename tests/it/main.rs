@@ -14,3 +14,4 @@ mod signals;
 mod synth;
 mod tokenizer_parity;
 mod train;
+mod wasm_fixture;

@@ -156,6 +156,50 @@ fn the_cpu_engine_says_what_burn_says_with_the_same_evidence() {
     }
 }
 
+/// Neither flex nor the CPU engine makes anybody wait.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => panic!("it waits"),
+    }
+}
+
+#[test]
+fn window_by_window_the_bits_are_those_of_the_whole_note() {
+    for head in [HeadKind::Xml, HeadKind::Cls] {
+        let burn = coder(head, 12);
+        let Engine::Burn(model) = &burn.engine else { unreachable!() };
+        let (manifest, tokenizer) = (burn.manifest.clone(), burn.tokenizer.clone());
+        let folder = ModelFolder::of_model(model, manifest, tokenizer, burn.labels.clone()).unwrap();
+        let int8 = crate::quantization::Precision::Int8;
+        let shipped = ShippedModel::of_folder(&folder, Default::default(), int8, |_| false).unwrap();
+        let cpu = Coder::on_cpu(shipped, 1).unwrap();
+        let note = text(&(0..50).map(|at| (at * at + at / 3) % 6).collect::<Vec<_>>());
+        // Alone in its batch each, as a step has it; the chunk of labels splits the questions too.
+        let options = PredictOptions { top: Some(6), batch_tokens: 1, chunk: 2, ..PredictOptions::default() };
+        for coder in [&burn, &cpu] {
+            for note in ["fever", note.as_str()] {
+                let whole = coder.predict(&[note], &options).remove(0).unwrap();
+                let mut steps = coder.steps(note, options.chunk).unwrap();
+                assert_eq!((steps.tokens(), steps.windows()), (whole.tokens, whole.windows));
+                let mut count = 1;
+                while !at_once(steps.step(coder)).unwrap() {
+                    count += 1;
+                }
+                assert_eq!(count, whole.windows);
+                assert_eq!(at_once(steps.finish(coder, &options)).unwrap(), whole);
+                // finish does what is left, and no evidence where none is wanted.
+                let none = PredictOptions { evidence: 0, ..options.clone() };
+                let steps = coder.steps(note, options.chunk).unwrap();
+                let bare = at_once(steps.finish(coder, &none)).unwrap();
+                assert_eq!(bare, coder.predict(&[note], &none).remove(0).unwrap());
+            }
+            assert!(matches!(coder.steps(" \r\n\u{0}", 9), Err(EmptyNote)));
+        }
+    }
+}
+
 #[test]
 fn evidence_of_a_long_note_is_that_of_the_window_that_won() {
     let coder = coder(HeadKind::Xml, 12);
