@@ -17,11 +17,9 @@ export type DeviceInfo =
   | { kind: "cpu"; simd: "relaxed" | "simd128" }
   | { kind: "webgpu"; adapter: AdapterDescription; f16: boolean };
 export interface AdapterDescription {
-  vendor: string;
-  architecture: string;
-  device: string;
-  description: string;
-  /** Whether the browser itself says that a CPU draws for it. */
+  /** Empty where the browser does not tell. */
+  name: string;
+  /** Whether the browser itself says that a CPU computes for it. */
   fallback: boolean;
 }
 "#;

@@ -17,6 +17,8 @@ mod loader;
 #[cfg(feature = "coder")]
 mod prediction;
 #[cfg(feature = "webgpu")]
+mod half;
+#[cfg(feature = "webgpu")]
 mod webgpu;
 
 #[cfg(feature = "codes")]

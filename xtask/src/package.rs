@@ -64,9 +64,7 @@ pub fn run(root: &Path, args: &[String]) -> Result<()> {
     wasm_target::ensure()?;
     let package = root.join("wasm");
     let target = target_directory(root)?;
-    if !dev || has_script(&package, "build")? {
-        npm(&package, &["ci", "--no-audit", "--no-fund"])?;
-    }
+    install(&package)?;
     let mut sizes = Vec::new();
     for variant in &chosen {
         let start = Instant::now();
@@ -78,9 +76,9 @@ pub fn run(root: &Path, args: &[String]) -> Result<()> {
         sizes.push((*variant, size_of(&folder)?));
         eprintln!("{}: {:.0} s", variant.name, start.elapsed().as_secs_f64());
     }
-    if has_script(&package, "build")? {
-        npm(&package, &["run", "build"])?;
-    }
+    // Variants that were not asked for may never have been built.
+    let partial: &[&str] = if chosen.len() < VARIANTS.len() { &["--", "--partial"] } else { &[] };
+    npm(&package, &[&["run", "build"], partial].concat())?;
     print!("{}", table(&sizes));
     for (variant, size) in &sizes {
         let (name, budget) = (variant.name, variant.budget);
@@ -201,11 +199,14 @@ fn target_directory(root: &Path) -> Result<PathBuf> {
     Ok(folder.into())
 }
 
-fn has_script(package: &Path, script: &str) -> Result<bool> {
-    let file = package.join("package.json");
-    let text = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
-    let json: serde_json::Value = serde_json::from_slice(&text).context("wasm/package.json")?;
-    Ok(json["scripts"][script].is_string())
+/// The packages of `package-lock.json`, unless those there are newer than it.
+fn install(package: &Path) -> Result<()> {
+    let changed = |file: &str| fs::metadata(package.join(file)).and_then(|it| it.modified());
+    let wanted = changed("package-lock.json").context("wasm/package-lock.json")?.max(changed("package.json")?);
+    if changed("node_modules/.package-lock.json").is_ok_and(|installed| installed >= wanted) {
+        return Ok(());
+    }
+    npm(package, &["ci", "--no-audit", "--no-fund"])
 }
 
 fn npm(package: &Path, args: &[&str]) -> Result<()> {
