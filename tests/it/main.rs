@@ -15,3 +15,4 @@ mod signals;
 mod synth;
 mod tokenizer_parity;
 mod train;
+mod wasm_fixture;

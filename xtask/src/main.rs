@@ -2,6 +2,7 @@
 
 mod demo;
 mod machine;
+mod package;
 mod stages;
 mod wasm_target;
 
@@ -12,6 +13,7 @@ usage: cargo xtask <chore>
 
   demo [--once] [-- ARGS]          check the machine, build, and run `bert-xml demo ARGS`; --once says no more
   test [--only A,B] [--skip A,B]   everything that has to hold, stage by stage; --list names the stages
+  package [--only A,B] [--dev]     build the npm package in wasm/: cpu, cpu-simd, codes, webgpu; --dev: not optimised
   wasm-target                      make the standard library for wasm32-unknown-unknown available
 ";
 
@@ -32,6 +34,7 @@ fn chore(args: &[String]) -> anyhow::Result<()> {
     };
     match name.as_str() {
         "demo" => demo::run(root, rest),
+        "package" => package::run(root, rest),
         "test" => stages::run(root, rest),
         "wasm-target" => {
             anyhow::ensure!(rest.is_empty(), "wasm-target takes no arguments");

@@ -88,7 +88,7 @@ pub fn max_logits(engine: &Engine, notes: &[&[u32]], plan: &WindowPlan, special:
     let mut best = Best::new(notes.len(), engine.labels());
     for rows in plan_batches(notes, plan) {
         let encoded = engine.encode(notes, rows, plan, special);
-        best.add(encoded.rows(), &engine.logits(&encoded, plan.chunk));
+        best.add(encoded.rows(), &engine.logits(&encoded, plan.chunk).read());
     }
     best.logits
 }

@@ -54,7 +54,7 @@
 //! # Reading
 //! A reader fails closed: it checks size and SHA-256 of a file before it parses it, allocates nothing that the manifest
 //! promises and the shards do not hold, and refuses numbers that are not finite and integers out of their range.
-//! [`ShippedModel::read`] also refuses shards in the folder that the manifest does not list. The id protects from
+//! [`ShippedReader`] is one for files that come one by one; [`ShippedModel::read`] also refuses shards in the folder that the manifest does not list. The id protects from
 //! accidents, not from somebody who writes a folder of their own: who needs that compares `model_id` with one that came
 //! another way.
 
@@ -62,6 +62,7 @@ mod error;
 mod folder;
 mod layout;
 mod manifest;
+mod reader;
 mod tensors;
 
 pub use error::ShippedError;
@@ -71,6 +72,7 @@ pub use manifest::{
     ListedFile, ListedLabels, ListedTensor, ModelCard, SCHEMA_VERSION, SHARD_BYTES, SHIPPED_FORMAT,
     SHIPPED_MANIFEST, ShippedManifest, TEXT_BYTES, shard_name,
 };
+pub use reader::ShippedReader;
 
 #[cfg(test)]
 mod golden;
