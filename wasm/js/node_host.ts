@@ -66,7 +66,8 @@ function startWorker(given: LoadOptions["worker"]): WorkerPort {
   }
   // Not written inside `new Worker(…)`, which bundlers for servers would take for an entry of their own.
   const address = given ?? new URL("./node_worker.js", import.meta.url);
-  const worker = new Worker(address);
+  // Flags of the process, such as --input-type, need not fit a worker.
+  const worker = new Worker(address, { execArgv: [] });
   worker.unref();
   let ended = false;
   return {

@@ -33,6 +33,8 @@ for (const name of ["cpu", "cpu-simd", "webgpu"]) {
   writeFileSync(join(dist, "generated", name, "bert_xml_bg.wasm"), MEMORY);
 }
 
+export { dist as packageFolder };
+
 /** A module of the package, by its name in `dist/`. */
 export const packageModule = (name) => import(pathToFileURL(join(dist, name)).href);
 
