@@ -22,6 +22,8 @@ export const browser: Host = {
     return url;
   },
 
+  onDisk: () => false,
+
   read,
 
   async compile(url, signal) {

@@ -1,7 +1,7 @@
 //! The worker's side: requests in, the generated module's answers out. It fetches nothing and logs nothing.
 
 import { isKnownCode } from "./errors.js";
-import type { Answer, Envelope, ListedFile, Port, Replies, Report, ReportOptions, Request, WireError } from "./protocol.js";
+import type { Envelope, ListedFile, Replies, Report, ReportOptions, Request, WireError, WorkerEnd } from "./protocol.js";
 import type { Device, Manifest } from "./types.js";
 
 /** The face of a generated build (`wasm/generated/NAME/bert_xml.js`). */
@@ -121,14 +121,19 @@ class Engine {
 }
 
 /** Serves requests one after another, so that no call enters an instance that is busy. */
-export function serve(port: Port<Answer, Envelope>): void {
+export function serve(port: WorkerEnd): void {
   const engines = new Map<number, Engine>();
   let tail = Promise.resolve();
+  let trapped: (error: Error) => void = () => {};
+  port.onUncaught(() => trapped(new Error()));
   const handle = async ({ id, engine: name, request }: Envelope): Promise<void> => {
     const engine = engines.get(name) ?? new Engine(name);
     engines.set(name, engine);
     try {
-      const value = await engine.answer(request);
+      const value = await new Promise<Replies[keyof Replies]>((resolve, reject) => {
+        trapped = reject;
+        engine.answer(request).then(resolve, reject);
+      });
       if (request.do === "close") {
         engines.delete(name);
       }
@@ -158,8 +163,7 @@ function worded(error: unknown, engine: Engine): WireError {
   if (engine.full || error instanceof RangeError) {
     return { code: "out-of-memory", message: "the engine ran out of memory", fatal: true };
   }
-  const kind = error instanceof Error ? error.name : typeof error;
-  return { code: "trap", message: `the engine stopped (${kind})`, fatal: true };
+  return { code: "trap", message: "the engine stopped: this is a bug of bert-xml", fatal: true };
 }
 
 function present<T>(part: T | undefined): T {

@@ -4,7 +4,6 @@
 export type IcdCoderErrorCode =
   | "aborted"
   | "bad-input"
-  | "bad-model"
   | "device-lost"
   | "disposed"
   | "integrity"
@@ -20,7 +19,6 @@ export type IcdCoderErrorCode =
 const KNOWN: ReadonlySet<string> = new Set<IcdCoderErrorCode>([
   "aborted",
   "bad-input",
-  "bad-model",
   "device-lost",
   "disposed",
   "integrity",

@@ -37,6 +37,8 @@ export interface Host {
   file(address: string | URL): URL;
   /** The folder's address, ending in a slash. */
   folder(address: string | URL): URL;
+  /** Whether what lies there can be read at any time, as from a disk. */
+  onDisk(url: URL): boolean;
   read(url: URL, options: ReadOptions): Promise<Uint8Array<ArrayBuffer>>;
   compile(url: URL, signal: AbortSignal | undefined): Promise<WebAssembly.Module>;
   startWorker(worker: LoadOptions["worker"]): WorkerPort;

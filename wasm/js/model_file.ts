@@ -27,8 +27,11 @@ export class ModelFolder {
   readonly #base: URL;
   readonly #cache: ModelCache | undefined;
   #manifest: Uint8Array<ArrayBuffer> | undefined;
-  /** Files that were verified, while a second device may ask for them. */
-  #held: Map<string, Uint8Array<ArrayBuffer>> | undefined;
+  /** Verified files by their hash: those that lie nowhere else, and all of them while a second device may ask. */
+  readonly #memory = new Map<string, Uint8Array<ArrayBuffer>>();
+  /** Hashes of files that lie in the cache or on the disk. */
+  readonly #kept = new Set<string>();
+  #holding = false;
 
   constructor(host: Host, address: string | URL, cache: ModelCache | undefined) {
     this.#host = host;
@@ -90,11 +93,18 @@ export class ModelFolder {
 
   /** From now on verified files stay in memory, until they are released: a second device will ask for them. */
   hold(): void {
-    this.#held ??= new Map();
+    this.#holding = true;
   }
 
+  /**
+   * Lets go of what can be read again. A page may forbid itself every fetch once the model is loaded, and an engine
+   * that stops must be rebuilt all the same: so what no cache took stays.
+   */
   release(): void {
-    this.#held = undefined;
+    this.#holding = false;
+    for (const sha256 of this.#kept) {
+      this.#memory.delete(sha256);
+    }
   }
 
   /** After a load: keeps the manifest, and removes the files of the model that it replaced. */
@@ -123,10 +133,10 @@ export class ModelFolder {
   }
 
   async #hand(entry: ListedFile, read: Read, take: TakeFile, signal: AbortSignal): Promise<void> {
-    const held = this.#held;
     let { bytes, cached } = read;
-    // Whoever needs the bytes afterwards sends a copy of them.
-    const keep = (): boolean => held !== undefined || (!cached && this.#cache !== undefined);
+    const onDisk = this.#cache === undefined && this.#host.onDisk(this.#base);
+    // What is needed afterwards is sent as a copy.
+    const keep = (): boolean => this.#holding || this.#memory.has(entry.sha256) || !(cached || onDisk);
     try {
       await take(entry.file, bytes, !keep());
     } catch (error) {
@@ -137,18 +147,20 @@ export class ModelFolder {
       bytes = await this.#fetch(entry, undefined, signal);
       await take(entry.file, bytes, !keep());
     }
-    held?.set(entry.sha256, bytes);
-    if (!cached) {
-      await this.#put(fileKey(entry.sha256), bytes);
+    const kept = this.#kept;
+    if (!kept.has(entry.sha256) && (cached || onDisk || (await this.#put(fileKey(entry.sha256), bytes)))) {
+      kept.add(entry.sha256);
+    }
+    if (this.#holding || !kept.has(entry.sha256)) {
+      this.#memory.set(entry.sha256, bytes);
     }
   }
 
   async #read(entry: ListedFile, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<Read> {
-    const held = this.#held?.get(entry.sha256);
-    const kept = held ?? (await this.#match(fileKey(entry.sha256)));
-    if (kept !== undefined) {
+    const before = this.#memory.get(entry.sha256) ?? (await this.#match(fileKey(entry.sha256)));
+    if (before !== undefined) {
       onBytes(entry.bytes);
-      return { bytes: kept, cached: true };
+      return { bytes: before, cached: !this.#memory.has(entry.sha256) };
     }
     return { bytes: await this.#fetch(entry, onBytes, signal), cached: false };
   }
@@ -159,7 +171,7 @@ export class ModelFolder {
     signal: AbortSignal,
   ): Promise<Uint8Array<ArrayBuffer>> {
     if (!/^[\w-][\w.-]*$/.test(file)) {
-      throw new IcdCoderError("bad-model", `the manifest lists ${JSON.stringify(file)}: not a plain file name`);
+      throw new IcdCoderError("integrity", `the manifest lists ${JSON.stringify(file)}: not a plain file name`);
     }
     const url = new URL(file, this.#base);
     const read = await this.#host.read(url, { signal, onBytes, bytes, store: this.#cache === undefined });
@@ -182,12 +194,14 @@ export class ModelFolder {
     }
   }
 
-  async #put(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  /** Whether it lies in the cache now. A full disk or a private window is no error: the model works all the same. */
+  async #put(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
     try {
       const headers = { "content-type": "application/octet-stream", "content-length": String(bytes.byteLength) };
       await this.#cache?.put(key, new Response(bytes, { headers }));
+      return this.#cache !== undefined;
     } catch {
-      // A full disk or a private window: the model works all the same, and is fetched again next time.
+      return false;
     }
   }
 }

@@ -21,6 +21,8 @@ export const node: Host = {
     return url;
   },
 
+  onDisk: (url) => url.protocol === "file:",
+
   read,
 
   async compile(url, signal) {

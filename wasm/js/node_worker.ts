@@ -12,4 +12,7 @@ const port = parentPort;
 serve({
   post: (message, transfer) => port.postMessage(message, transfer as never),
   listen: (onMessage) => port.on("message", (message: Envelope) => onMessage(message)),
+  onUncaught: (listener) => {
+    process.on("uncaughtException", listener); // rejections that nobody handles come here too
+  },
 });

@@ -73,3 +73,9 @@ export interface Port<Out, In> {
   post(message: Out, transfer: Transferable[]): void;
   listen(onMessage: (message: In) => void): void;
 }
+
+/** The worker's end. */
+export interface WorkerEnd extends Port<Answer, Envelope> {
+  /** Called at an error that nobody caught: a trap in a future of the engine ends there, and its promise never settles. */
+  onUncaught(listener: () => void): void;
+}

@@ -3,7 +3,17 @@
 /** Where the model computes. */
 export type Device =
   | { readonly kind: "cpu"; readonly simd: "relaxed" | "simd128" }
-  | { readonly kind: "webgpu"; readonly adapter: string; readonly f16: boolean };
+  | { readonly kind: "webgpu"; readonly adapter: AdapterDescription; readonly f16: boolean };
+
+/** The GPU as the browser describes it; a browser may leave any of it empty. */
+export interface AdapterDescription {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  /** Whether it computes in software. */
+  readonly fallback: boolean;
+}
 
 /** A step of loading. Steps come in the order in which they stand here and never go back. */
 export type Phase = "fetch" | "verify" | "compile" | "warmup" | "ready";

@@ -7,9 +7,18 @@ import type { Answer, Envelope } from "./protocol.js";
 const scope = globalThis as unknown as {
   postMessage(message: Answer, transfer: Transferable[]): void;
   addEventListener(type: "message", listener: (event: MessageEvent<Envelope>) => void): void;
+  addEventListener(type: "error" | "unhandledrejection", listener: (event: Event) => void): void;
 };
 
 serve({
   post: (message, transfer) => scope.postMessage(message, transfer),
   listen: (onMessage) => scope.addEventListener("message", (event) => onMessage(event.data)),
+  onUncaught: (listener) => {
+    for (const type of ["error", "unhandledrejection"] as const) {
+      scope.addEventListener(type, (event) => {
+        event.preventDefault(); // nothing of it belongs into the console
+        listener();
+      });
+    }
+  },
 });

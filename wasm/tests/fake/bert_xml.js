@@ -27,7 +27,7 @@ export class ModelLoader {
     try {
       this.manifest = JSON.parse(new TextDecoder().decode(bytes));
     } catch {
-      throw coded("bad-model", "manifest.json is not JSON");
+      throw coded("integrity", "manifest.json is not JSON");
     }
     if (this.manifest.schema_version > 1) {
       throw coded("model-version", `schema version ${this.manifest.schema_version}: this release reads 1`);
@@ -48,7 +48,7 @@ export class ModelLoader {
 
   async finish() {
     if (this.#taken.size !== this.files().length) {
-      throw coded("bad-model", "files are missing");
+      throw coded("integrity", "files are missing");
     }
     if (webgpu && this.manifest.fake.webgpuFails) {
       throw coded("webgpu-unavailable", "no device");
@@ -62,7 +62,8 @@ export class ModelLoader {
 class Coder {
   constructor(fake) {
     this.fake = fake;
-    this.device = webgpu ? { kind: "webgpu", adapter: "Fake GPU", f16: false } : { kind: "cpu", simd: "simd128" };
+    const adapter = { vendor: "fake", architecture: "", device: "", description: "", fallback: false };
+    this.device = webgpu ? { kind: "webgpu", adapter, f16: false } : { kind: "cpu", simd: "simd128" };
   }
 
   start(note) {
@@ -92,6 +93,13 @@ class Prediction {
     if (this.words.includes("TRAP")) {
       // What a panic says may hold anything.
       throw new WebAssembly.RuntimeError(`unreachable: ${this.note}`);
+    }
+    if (this.words.includes("TRAPLATER")) {
+      // So ends a trap in a future that wasm-bindgen drives: nobody catches it, and the promise never settles.
+      queueMicrotask(() => {
+        throw new WebAssembly.RuntimeError(`unreachable: ${this.note}`);
+      });
+      return new Promise(() => {});
     }
     if (webgpu && this.words.includes("LOSE")) {
       throw coded("device-lost", "the GPU device was lost");

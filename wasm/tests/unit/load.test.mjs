@@ -176,9 +176,9 @@ test("what is wrong with a folder has its code", async () => {
   await assert.rejects(IcdCoder.load(makeModel({ manifest: { schema_version: 2 } })), code("model-version"));
   const folder = makeModel();
   writeFileSync(join(folder, "manifest.json"), "<!doctype html>");
-  await assert.rejects(IcdCoder.load(folder), code("bad-model"));
+  await assert.rejects(IcdCoder.load(folder), code("integrity"));
   const shards = [{ file: "../secret", bytes: 1, sha256: "0".repeat(64) }];
-  await assert.rejects(IcdCoder.load(makeModel({ manifest: { shards } })), code("bad-model"));
+  await assert.rejects(IcdCoder.load(makeModel({ manifest: { shards } })), code("integrity"));
   await assert.rejects(IcdCoder.load(makeModel(), { device: "npu" }), code("bad-input"));
   await assert.rejects(IcdCoder.load(makeModel(), { device: "webgpu" }), code("webgpu-unavailable"));
   await assert.rejects(IcdCoder.load(makeModel(), { worker: new URL("file:///no/worker.js") }), code("worker"));

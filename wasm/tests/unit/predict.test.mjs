@@ -51,7 +51,7 @@ test("a note that waits for its turn can be stopped alone", async () => {
 
 test("an engine that traps is rebuilt, and what it said is not shown", async () => {
   const coder = await IcdCoder.load(makeModel());
-  for (const [word, expected] of [["TRAP", "trap"], ["FULL", "out-of-memory"]]) {
+  for (const [word, expected] of [["TRAP", "trap"], ["TRAPLATER", "trap"], ["FULL", "out-of-memory"]]) {
     await assert.rejects(coder.predict(`secretname ${word}`), (error) => {
       assert.ok(!`${error.message}${error.stack}${error.cause}`.includes("secretname"));
       return code(expected)(error);
