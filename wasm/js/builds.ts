@@ -3,6 +3,7 @@
 //! Each address is written out, since that is how bundlers find what to copy.
 
 import { IcdCoderError } from "./errors.js";
+import type { Host } from "./host.js";
 
 /** A build of the engine. */
 export type BuildName = "cpu" | "cpu-simd" | "webgpu";
@@ -47,6 +48,24 @@ export function cpuBuild(): Build {
     return buildOf("cpu-simd");
   }
   throw new IcdCoderError("unsupported", "this browser's WebAssembly has no SIMD; one from 2021 or later has");
+}
+
+const compiled = new WeakMap<Host, Map<BuildName, WebAssembly.Module>>();
+
+/**
+ * A build's module. It is compiled once and then kept: browsers let go of compiled code late, and an engine that stops
+ * is rebuilt without a fetch.
+ */
+export async function moduleOf(
+  { name, wasm }: Build,
+  host: Host,
+  signal: AbortSignal | undefined,
+): Promise<WebAssembly.Module> {
+  const modules = compiled.get(host) ?? new Map<BuildName, WebAssembly.Module>();
+  compiled.set(host, modules);
+  const module = modules.get(name) ?? (await host.compile(wasm, signal));
+  modules.set(name, module);
+  return module;
 }
 
 /** `i32.const 0, i8x16.splat`: SIMD128. */

@@ -8,7 +8,7 @@ import type { Host } from "./host.js";
 import { ModelFolder } from "./model_file.js";
 import { ProgressLine } from "./progress.js";
 import type { Report, ReportOptions } from "./protocol.js";
-import { Modules, Session, type SessionParts } from "./session.js";
+import { Session, type SessionParts } from "./session.js";
 import type {
   CoderEvents,
   Device,
@@ -57,7 +57,7 @@ export class Coder {
     }
     throwIfAborted(signal);
     const store = cache === true ? await host.openCache() : cache === false ? undefined : cache;
-    const parts = { host, folder: new ModelFolder(host, address, store), worker, modules: new Modules(host) };
+    const parts = { host, folder: new ModelFolder(host, address, store), worker };
     const progress = new ProgressLine(options.onProgress);
     const { session, report } = await choose(parts, device, progress, signal);
     await parts.folder.settle();

@@ -1,6 +1,6 @@
 //! Which device computes: asked for, remembered, or measured.
 
-import { buildOf, cpuBuild } from "./builds.js";
+import { buildOf, cpuBuild, moduleOf } from "./builds.js";
 import { IcdCoderError, orAborted } from "./errors.js";
 import type { Adapter } from "./host.js";
 import { parsed } from "./model_file.js";
@@ -160,8 +160,8 @@ async function asBefore(
 }
 
 /** Has the CPU build at hand for the day on which the GPU is lost: the page may have forbidden itself to fetch by then. */
-async function standBy({ modules }: SessionParts, signal: AbortSignal | undefined): Promise<void> {
-  await orAborted(modules.get(cpuBuild(), signal).catch(() => undefined), signal);
+async function standBy({ host }: SessionParts, signal: AbortSignal | undefined): Promise<void> {
+  await orAborted(moduleOf(cpuBuild(), host, signal).catch(() => undefined), signal);
 }
 
 /** Times a session, and closes it if that fails. */

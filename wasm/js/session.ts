@@ -1,6 +1,6 @@
 //! One model on one device, in one worker.
 
-import type { Build, BuildName } from "./builds.js";
+import { type Build, moduleOf } from "./builds.js";
 import { Connection } from "./connection.js";
 import { type IcdCoderError, orAborted, throwIfAborted } from "./errors.js";
 import type { Host } from "./host.js";
@@ -14,25 +14,6 @@ export interface SessionParts {
   readonly host: Host;
   readonly folder: ModelFolder;
   readonly worker: LoadOptions["worker"];
-  readonly modules: Modules;
-}
-
-/** Compiled builds of one coder: an engine that stops is rebuilt without a fetch. */
-export class Modules {
-  readonly #compiled = new Map<BuildName, Promise<WebAssembly.Module>>();
-
-  constructor(private readonly host: Host) {}
-
-  get(build: Build, signal: AbortSignal | undefined): Promise<WebAssembly.Module> {
-    const before = this.#compiled.get(build.name);
-    if (before !== undefined) {
-      return before;
-    }
-    const module = this.host.compile(build.wasm, signal);
-    this.#compiled.set(build.name, module);
-    module.catch(() => this.#compiled.delete(build.name));
-    return module;
-  }
 }
 
 /** A model that is loaded and ready. */
@@ -49,7 +30,7 @@ export class Session {
 
   /** Compiles in the page, verifies and computes in the worker, which therefore needs no network of its own. */
   static async open(
-    { host, folder, worker, modules }: SessionParts,
+    { host, folder, worker }: SessionParts,
     build: Build,
     progress: ProgressLine,
     signal: AbortSignal | undefined,
@@ -57,7 +38,7 @@ export class Session {
     throwIfAborted(signal);
     const connection = new Connection(host.startWorker(worker));
     try {
-      const compiled = modules.get(build, signal);
+      const compiled = moduleOf(build, host, signal);
       compiled.catch(() => {}); // awaited below, unless the manifest fails first
       const bytes = await orAborted(folder.manifest(signal), signal);
       const module = await orAborted(compiled, signal);
