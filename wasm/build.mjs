@@ -37,8 +37,12 @@ for (const worker of ["worker", "node_worker"]) {
     },
   });
 }
-for (const inside of ["engine.js", "engine.d.ts", "worker.d.ts", "node_worker.d.ts"]) {
-  rmSync(join(dist, inside));
+rmSync(join(dist, "engine.js"));
+
+// The types of the public face name nothing of what lies behind it.
+const face = ["index.d.ts", "codes.d.ts", "types.d.ts", "errors.d.ts", "version.d.ts"];
+for (const file of readdirSync(dist).filter((file) => file.endsWith(".d.ts") && !face.includes(file))) {
+  rmSync(join(dist, file));
 }
 
 for (const name of ["cpu", "cpu-simd", "webgpu", "codes"]) {
@@ -65,6 +69,7 @@ if (!readFileSync(join(dist, "code_table.js"), "utf8").includes(`"./${named}"`))
   throw new Error(`js/code_table.ts must name the table ${named}: core/data/icd10cm-2026-04.tsv.gz has changed`);
 }
 copyFileSync(join(root, "..", "core", "data", "icd10cm-2026-04.tsv.gz"), join(dist, named));
+copyFileSync(join(root, "..", "core", "data", "NOTICE.md"), join(dist, "NOTICE.md"));
 chmodSync(join(dist, "bin.js"), 0o755);
 
 // Vite writes files of up to 4,096 bytes into the script as data: URLs, which no strict policy lets run.

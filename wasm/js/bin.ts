@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-//! `npx bert-xml`: copies the bundled model to where a page can fetch it, and prints the headers that a page needs.
+// `npx bert-xml`: copies the bundled model to where a page can fetch it, and prints the headers that a page needs.
 
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";

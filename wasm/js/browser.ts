@@ -1,4 +1,4 @@
-//! A browser as the place where the package runs. Nothing here is touched before a model is loaded.
+// A browser as the place where the package runs. Nothing here is touched before a model is loaded.
 
 import { IcdCoderError, abortError } from "./errors.js";
 import type { Adapter, Host, ReadOptions, WorkerPort } from "./host.js";

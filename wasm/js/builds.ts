@@ -1,6 +1,6 @@
-//! The generated builds: where their files lie, and which one this machine can run.
-//!
-//! Each address is written out, since that is how bundlers find what to copy.
+// The generated builds: where their files lie, and which one this machine can run.
+//
+// Each address is written out, since that is how bundlers find what to copy.
 
 import { IcdCoderError } from "./errors.js";
 import type { Host } from "./host.js";

@@ -1,55 +1,8 @@
-//! The table of codes: an asset of its own, and a small WebAssembly that knows its rules.
+// The table of codes: an asset of its own, and a small WebAssembly that knows its rules.
 
 import { IcdCoderError, isKnownCode, throwIfAborted } from "./errors.js";
 import type { Host } from "./host.js";
-
-/** A code that a search found. */
-export interface CodeHit {
-  readonly code: string;
-  readonly description: string;
-  /** Whether it may stand on a bill; the others are headings. */
-  readonly billable: boolean;
-  /** The inclusion term by which it was found, where it was not found by code or description. */
-  readonly matched?: string | null;
-}
-
-/** All that the table says of a code. */
-export interface CodeEntry {
-  readonly code: string;
-  readonly description: string;
-  readonly billable: boolean;
-  readonly parent: string | null;
-  readonly block: string | null;
-  readonly chapter: string | null;
-  readonly children: string[];
-  readonly inclusionTerms: string[];
-  readonly excludes1: string[];
-  readonly excludes2: string[];
-  /** Whether it is a chronic condition by the table's indicator. */
-  readonly chronic: boolean | null;
-}
-
-/** The table in memory. All methods answer at once. */
-export interface CodeTable {
-  /** The release, such as `2026-04`. */
-  readonly release: string;
-  /** Codes in it, headings included. */
-  readonly size: number;
-  /** Codes by word or by code, best first. */
-  search(query: string, limit: number): CodeHit[];
-  get(code: string): CodeEntry | undefined;
-  /** Billable codes under a heading. */
-  moreSpecific(code: string, limit: number): CodeHit[];
-  /** Frees its memory. */
-  free(): void;
-}
-
-/** Where the parts of the table lie, if not beside the package. */
-export interface TableOptions {
-  readonly url?: string | URL;
-  readonly wasmUrl?: string | URL;
-  readonly signal?: AbortSignal;
-}
+import type { CodeTable, TableOptions } from "./types.js";
 
 /** The face of the generated build. */
 interface Generated {
@@ -58,7 +11,7 @@ interface Generated {
 }
 
 /** Reads the table and its engine. */
-export async function openTable(host: Host, { url, wasmUrl, signal }: TableOptions): Promise<CodeTable> {
+export async function openTable(host: Host, { url, wasmUrl, signal }: TableOptions = {}): Promise<CodeTable> {
   const glue = new URL("./generated/codes/bert_xml.js", import.meta.url);
   const wasm = wasmUrl ?? new URL("./generated/codes/bert_xml_bg.wasm", import.meta.url);
   // Its name holds the start of its SHA-256: another table has another address. Not `.gz`, which some servers
@@ -75,12 +28,45 @@ export async function openTable(host: Host, { url, wasmUrl, signal }: TableOptio
     throw new IcdCoderError("integrity", `${String(table)} is not gzip data; ${hint}`);
   }
   await generated.default({ module_or_path: module });
+  return new Table(ours(() => new generated.CodeTable(bytes)));
+}
+
+/** The generated class with this package's errors. */
+class Table implements CodeTable {
+  constructor(private readonly inner: CodeTable) {}
+
+  get release(): string {
+    return this.inner.release;
+  }
+
+  get size(): number {
+    return this.inner.size;
+  }
+
+  search(query: string, limit: number): ReturnType<CodeTable["search"]> {
+    return ours(() => this.inner.search(query, limit));
+  }
+
+  get(code: string): ReturnType<CodeTable["get"]> {
+    return ours(() => this.inner.get(code));
+  }
+
+  moreSpecific(code: string, limit: number): ReturnType<CodeTable["moreSpecific"]> {
+    return ours(() => this.inner.moreSpecific(code, limit));
+  }
+
+  free(): void {
+    this.inner.free();
+  }
+}
+
+function ours<T>(call: () => T): T {
   try {
-    return new generated.CodeTable(bytes);
+    return call();
   } catch (error) {
-    const { code, message } = error as { code?: unknown; message?: unknown };
+    const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
     throw isKnownCode(code)
       ? new IcdCoderError(code, String(message))
-      : new IcdCoderError("integrity", `${String(table)} is not a table of codes`, { cause: error });
+      : new IcdCoderError("trap", "the table of codes stopped: this is a bug of bert-xml");
   }
 }

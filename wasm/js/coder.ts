@@ -1,4 +1,4 @@
-//! The coder: a model that is loaded, with the life that it has on a real machine.
+// The coder: a model that is loaded, with the life that it has on a real machine.
 
 import { buildOf, cpuBuild } from "./builds.js";
 import { EngineGone } from "./connection.js";
@@ -13,6 +13,7 @@ import type {
   CoderEvents,
   Device,
   DeviceReport,
+  IcdCoder,
   IndexedPrediction,
   LoadOptions,
   Manifest,
@@ -28,8 +29,8 @@ const EVIDENCE = 5;
 
 const disposed = (): IcdCoderError => new IcdCoderError("disposed", "the coder was disposed of");
 
-/** Codes clinical notes on this machine. Entries of the package give it its `load`. */
-export class Coder {
+/** The coder behind {@link IcdCoder}. */
+export class Coder implements IcdCoder {
   readonly #parts: SessionParts;
   readonly #listeners = new Map<keyof CoderEvents, Set<(event: never) => void>>();
   #session: Session;
@@ -39,18 +40,14 @@ export class Coder {
   /** The note under way; the next one waits for it. */
   #tail: Promise<unknown> = Promise.resolve();
 
-  protected constructor(parts: SessionParts, session: Session, report: DeviceReport) {
+  private constructor(parts: SessionParts, session: Session, report: DeviceReport) {
     this.#parts = parts;
     this.#session = session;
     this.#report = report;
   }
 
   /** Opens a model's folder; see {@link LoadOptions}. */
-  protected static async open(
-    host: Host,
-    address: string | URL,
-    options: LoadOptions,
-  ): Promise<[SessionParts, Session, DeviceReport]> {
+  static async load(host: Host, address: string | URL, options: LoadOptions = {}): Promise<Coder> {
     const { device = "auto", signal, cache = true, worker } = options;
     if (!["auto", "webgpu", "cpu"].includes(device)) {
       throw new IcdCoderError("bad-input", `device is ${JSON.stringify(device)}: it must be auto, webgpu or cpu`);
@@ -62,32 +59,27 @@ export class Coder {
     const { session, report } = await choose(parts, device, progress, signal);
     await parts.folder.settle();
     progress.enter("ready");
-    return [parts, session, report];
+    return new Coder(parts, session, report);
   }
 
-  /** Where it computes. */
   get device(): Device {
     return this.#session.device;
   }
 
-  /** The model's manifest, with its card. */
   get manifest(): Manifest {
     return this.#session.manifest;
   }
 
-  /** Why it computes there, with the times that decided it. */
   explainDevice(): DeviceReport {
     return this.#report;
   }
 
-  /** Calls the listener at every such event; what comes back removes it. */
   on<Name extends keyof CoderEvents>(name: Name, listener: (event: CoderEvents[Name]) => void): () => void {
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(listener));
     return () => listeners.delete(listener);
   }
 
-  /** The codes of a note. Notes of one coder are coded one after another, in the order of the calls. */
   async predict(note: string, options: PredictOptions = {}): Promise<Prediction> {
     const asked = checked(note, options);
     const { signal } = options;
@@ -97,7 +89,6 @@ export class Coder {
     return orAborted(turn, signal);
   }
 
-  /** The codes of many notes, one after another. */
   async *predictMany(
     notes: Iterable<string> | AsyncIterable<string>,
     options: PredictManyOptions = {},
@@ -124,7 +115,6 @@ export class Coder {
     }
   }
 
-  /** Frees the worker with its memory. Predictions under way fail with code `disposed`. */
   async dispose(): Promise<void> {
     this.#disposed = true;
     this.#session.close(disposed());

@@ -1,4 +1,4 @@
-//! The page's side of the protocol: request ids, answers, and what happens when the worker dies.
+// The page's side of the protocol: request ids, answers, and what happens when the worker dies.
 
 import { IcdCoderError } from "./errors.js";
 import type { WorkerPort } from "./host.js";
@@ -44,7 +44,7 @@ export class Connection {
 
   request<Do extends Request["do"]>(
     request: Extract<Request, { do: Do }>,
-    transfer: Transferable[] = [],
+    transfer: ArrayBuffer[] = [],
   ): Promise<Replies[Do]> {
     if (this.#closed !== undefined) {
       return Promise.reject(this.#closed);

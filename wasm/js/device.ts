@@ -1,4 +1,4 @@
-//! Which device computes: asked for, remembered, or measured.
+// Which device computes: asked for, remembered, or measured.
 
 import { buildOf, cpuBuild, moduleOf } from "./builds.js";
 import { IcdCoderError, orAborted } from "./errors.js";

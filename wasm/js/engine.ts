@@ -1,4 +1,4 @@
-//! The worker's side: requests in, the generated module's answers out. It fetches nothing and logs nothing.
+// The worker's side: requests in, the generated module's answers out. It fetches nothing and logs nothing.
 
 import { isKnownCode } from "./errors.js";
 import type { Envelope, ListedFile, Replies, Report, ReportOptions, Request, WireError, WorkerEnd } from "./protocol.js";

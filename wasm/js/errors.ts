@@ -1,4 +1,4 @@
-//! What went wrong, by a code that does not change between versions.
+// What went wrong, by a code that does not change between versions.
 
 /** The stable codes of {@link IcdCoderError}; the README's table says what to do about each. */
 export type IcdCoderErrorCode =

@@ -1,4 +1,4 @@
-//! What the package needs of the place where it runs: a browser and Node each offer one.
+// What the package needs of the place where it runs: a browser and Node each offer one.
 
 import type { Answer, Envelope, Port } from "./protocol.js";
 import type { LoadOptions, ModelCache } from "./types.js";

@@ -1,6 +1,6 @@
-//! A model's files: from the cache or the network, by their SHA-256.
-//!
-//! The engine verifies every file before it uses it; only what it took is kept.
+// A model's files: from the cache or the network, by their SHA-256.
+//
+// The engine verifies every file before it uses it; only what it took is kept.
 
 import { IcdCoderError, throwIfAborted } from "./errors.js";
 import type { Host } from "./host.js";

@@ -1,15 +1,14 @@
-//! `bert-xml/codes` in Node.
+// `bert-xml/codes` in Node.
 
-import { openTable, type TableOptions } from "./code_table.js";
-import type { CodeTable as Face } from "./code_table.js";
+import { openTable } from "./code_table.js";
 import { node } from "./node_host.js";
+import type { CodeTable as Face, CodeTableLoader } from "./types.js";
 
 export { IcdCoderError, type IcdCoderErrorCode } from "./errors.js";
-export type { CodeEntry, CodeHit, TableOptions } from "./code_table.js";
+export type { CodeEntry, CodeHit, CodeTableLoader, TableOptions } from "./types.js";
 
 /** The table of ICD-10-CM: {@link CodeTable.load} reads it once. */
 export type CodeTable = Face;
-export const CodeTable = {
-  /** Reads the table and its small engine. */
-  load: (options: TableOptions = {}): Promise<CodeTable> => openTable(node, options),
+export const CodeTable: CodeTableLoader = {
+  load: (options) => openTable(node, options),
 };

@@ -1,4 +1,4 @@
-//! Node as the place where the package runs: files from the disk, a worker thread, no GPU.
+// Node as the place where the package runs: files from the disk, a worker thread, no GPU.
 
 import { readFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";

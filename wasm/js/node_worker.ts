@@ -1,4 +1,4 @@
-//! The worker thread in Node.
+// The worker thread in Node.
 
 import { parentPort } from "node:worker_threads";
 

@@ -1,4 +1,4 @@
-//! Progress of loading: phases in order, bytes that never fall, an end at the total.
+// Progress of loading: phases in order, bytes that never fall, an end at the total.
 
 import type { Phase, Progress } from "./types.js";
 

@@ -1,4 +1,4 @@
-//! What the page and its worker say to each other. Every request has an id and gets one answer.
+// What the page and its worker say to each other. Every request has an id and gets one answer.
 
 import type { IcdCoderErrorCode } from "./errors.js";
 import type { CodePrediction, Device, Manifest } from "./types.js";
@@ -70,7 +70,7 @@ export type Answer =
 
 /** One end of the line between page and worker. */
 export interface Port<Out, In> {
-  post(message: Out, transfer: Transferable[]): void;
+  post(message: Out, transfer: ArrayBuffer[]): void;
   listen(onMessage: (message: In) => void): void;
 }
 

@@ -1,4 +1,4 @@
-//! One model on one device, in one worker.
+// One model on one device, in one worker.
 
 import { type Build, moduleOf } from "./builds.js";
 import { Connection } from "./connection.js";

@@ -1,4 +1,4 @@
-//! A short note of nobody, to warm a device up and to time it.
+// A short note of nobody, to warm a device up and to time it.
 
 import { throwIfAborted } from "./errors.js";
 import type { Session } from "./session.js";

@@ -1,11 +1,11 @@
-//! The browser's worker. It is shipped as one file without imports, so that every bundler can copy it as it is.
+// The browser's worker. It is shipped as one file without imports, so that every bundler can copy it as it is.
 
 import { serve } from "./engine.js";
 import type { Answer, Envelope } from "./protocol.js";
 
 /** The part of `DedicatedWorkerGlobalScope` that is used; the DOM's types and a worker's exclude each other. */
 const scope = globalThis as unknown as {
-  postMessage(message: Answer, transfer: Transferable[]): void;
+  postMessage(message: Answer, transfer: ArrayBuffer[]): void;
   addEventListener(type: "message", listener: (event: MessageEvent<Envelope>) => void): void;
   addEventListener(type: "error" | "unhandledrejection", listener: (event: Event) => void): void;
 };

@@ -44,11 +44,7 @@ const { node } = await packageModule("node_host.js");
 /** A coder on Node's host with some of its parts replaced, such as one that offers a GPU. */
 export function coderOn(parts) {
   const host = { ...node, ...parts };
-  return class extends Coder {
-    static async load(folder, options = {}) {
-      return new this(...(await Coder.open(host, folder, options)));
-    }
-  };
+  return { load: (folder, options) => Coder.load(host, folder, options) };
 }
 
 export { node };

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { build, createServer as createVite } from "vite";
 
-import { MAIN, clinicHeaders, fixture, freshProject, launch, open, serve, skipReason } from "./site.mjs";
+import { MAIN, clinicHeaders, fixture, freshProject, launch, open, serve, skipReason, wasmRoot } from "./site.mjs";
 
 const skip = skipReason("cpu", "codes");
 const expected = JSON.parse(readFileSync(`${fixture}.json`, "utf8"));
@@ -97,7 +98,6 @@ test("a fresh Vite project, built, under the strict policy with trusted types", 
 
 test("a fresh Vite project in development", { skip }, async () => {
   const project = viteProject();
-  mkdirSync(join(project, "public", "models"), { recursive: true });
   const vite = await createVite({ root: project, configFile: false, logLevel: "error", server: { host: "127.0.0.1", port: 0 } });
   vite.middlewares.stack.unshift({
     route: "/models/tiny",
@@ -113,6 +113,33 @@ test("a fresh Vite project in development", { skip }, async () => {
   });
   assert.deepEqual(found, { codes: 3, hits: 3 });
   assert.deepEqual(complaints, []);
+  await page.close();
+  await vite.close();
+});
+
+test("the README's lines work from an empty folder", { skip }, async () => {
+  const readme = readFileSync(join(wasmRoot, "README.md"), "utf8");
+  const [html] = /(?<=```html\n)[^`]*`[^]*?(?=```)/.exec(readme);
+  const project = freshProject();
+  // The companion package, with the tiny model in it.
+  const companion = join(project, "node_modules", "bert-xml-model");
+  cpSync(fixture, companion, { recursive: true });
+  writeFileSync(join(companion, "package.json"), '{ "name": "bert-xml-model", "version": "0.0.0" }');
+  writeFileSync(join(project, "index.html"), html);
+  const said = execFileSync("npx", ["bert-xml", "model", "public/models/demo"], { cwd: project, encoding: "utf8" });
+  assert.match(said, /7 files, .* hashes verified/);
+  const vite = await createVite({ root: project, configFile: false, logLevel: "error", server: { host: "127.0.0.1", port: 0 } });
+  await vite.listen();
+  const page = await browser.newPage();
+  const logged = [];
+  page.on("console", (message) => logged.push(message.text()));
+  await page.goto(vite.resolvedUrls.local[0]);
+  for (let tries = 0; !logged.some((text) => text.startsWith("CPU: ")); tries += 1) {
+    assert.ok(tries < 200, String(logged));
+    await page.waitForTimeout(50);
+  }
+  assert.match(await page.evaluate(() => document.body.textContent), /J45\.9 Asthma: 0\.\d\d/);
+  assert.ok(logged.some((text) => /^ready \d+ of \d+$/.test(text)));
   await page.close();
   await vite.close();
 });
