@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
+import { makeModel, packageFolder } from "../fake_package.mjs";
 import { clinicHeaders, fixture, freshProject, launch, open, serve, skipReason, workersLeft } from "./site.mjs";
 
 const skip = skipReason("cpu");
@@ -26,7 +27,8 @@ before(async () => {
     return path === "/models/slow/weights-00002.bin" ? new Promise((resolve) => setTimeout(resolve, 3000, bytes)) : bytes;
   };
   const models = ["tiny", "damaged", "slow"].map((name) => [`/models/${name}/`, fixture]);
-  site = await serve({ ...Object.fromEntries(models), "/": project }, { headers: clinicHeaders(project), change });
+  const fakes = { "/fake/models/": makeModel(), "/fake/": packageFolder };
+  site = await serve({ ...fakes, ...Object.fromEntries(models), "/": project }, { headers: clinicHeaders(project), change });
   browser = await launch();
 });
 after(async () => {
@@ -145,6 +147,25 @@ test("what cannot be coded has a code and no text of the note", { skip }, async 
     ["bad-input", "bad-input", "not-found", "webgpu-unavailable", "worker", "disposed"],
   );
   assert.ok(complaints.every((text) => /404|Failed to load/.test(text)), String(complaints));
+  await context.close();
+});
+
+test("an engine that traps is rebuilt, and nothing of the note reaches the console", { skip }, async () => {
+  const { page, context, complaints } = await visit();
+  const said = await page.evaluate(async () => {
+    const { IcdCoder } = await import("/fake/index.js"); // an engine that traps when it is told to
+    const coder = await IcdCoder.load("/fake/models/");
+    const said = [];
+    for (const word of ["TRAP", "TRAPLATER"]) {
+      const { code, message } = await coder.predict(`secretname ${word}`).catch((error) => error);
+      said.push(code, message.includes("secretname"), (await coder.predict("fever")).codes[0].code);
+    }
+    await coder.dispose();
+    return said;
+  });
+  assert.deepEqual(said, ["trap", false, "fever", "trap", false, "fever"]);
+  assert.deepEqual(complaints, []);
+  assert.equal(await workersLeft(page), 0);
   await context.close();
 });
 
