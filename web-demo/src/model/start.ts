@@ -1,0 +1,152 @@
+import { IcdCoder } from "bert-xml";
+import { CodeTable } from "bert-xml/codes";
+import type { Coding } from "../coding/suggestion.ts";
+
+type Coder = Awaited<ReturnType<typeof IcdCoder.load>>;
+export type Codes = Awaited<ReturnType<typeof CodeTable.load>>;
+
+/** Where the model lies, seen from the page. */
+const MODEL = "./model/";
+/** Codes a note; the slider goes down through them. */
+const TOP = 60;
+
+export interface Loading {
+  /** In words for people. */
+  step: string;
+  /** 0 to 1. */
+  share: number;
+}
+
+export interface Failure {
+  code: string;
+  message: string;
+}
+
+export interface ModelCard {
+  name: string;
+  id: string;
+  language: string;
+  licence: string;
+  trainedOn: string;
+  intendedUse: string;
+  limits: string;
+  precision: string;
+  labels: number;
+  window: number;
+  bytes: number;
+  threshold: number;
+}
+
+/** The model at work, reduced to what the page uses. */
+export interface Model {
+  card: ModelCard;
+  codes: Codes;
+  /** For people: the device and why it was chosen. */
+  device: string;
+  why: string;
+  loadMs: number;
+  predict(note: string, signal: AbortSignal): Promise<Coding>;
+  onDeviceLost(tell: () => void): void;
+}
+
+const STEPS: Record<string, string> = {
+  fetch: "Fetching the model",
+  verify: "Checking its hashes",
+  compile: "Compiling",
+  warmup: "Warming up",
+  ready: "Ready",
+};
+
+export async function startModel(onLoading: (loading: Loading) => void, signal: AbortSignal): Promise<Model> {
+  const begun = performance.now();
+  const [coder, codes] = await Promise.all([
+    IcdCoder.load(new URL(MODEL, document.baseURI).href, {
+      device: "auto",
+      cache: true,
+      signal,
+      onProgress: ({ phase, loaded, total }) =>
+        onLoading({ step: STEPS[phase] ?? phase, share: total > 0 ? loaded / total : 0 }),
+    }),
+    CodeTable.load({ signal }),
+  ]);
+  const loadMs = performance.now() - begun;
+  return {
+    card: readCard(coder.manifest),
+    codes,
+    get device() {
+      return nameDevice(coder.device);
+    },
+    get why() {
+      return sentence(coder.explainDevice());
+    },
+    loadMs,
+    predict: (note, stop) => predict(coder, note, stop),
+    onDeviceLost: (tell) => void coder.on("devicelost", tell),
+  };
+}
+
+async function predict(coder: Coder, note: string, signal: AbortSignal): Promise<Coding> {
+  const result = await coder.predict(note, { topK: TOP, evidence: true, signal });
+  return {
+    suggestions: result.codes.map(({ code, description, probability, threshold, evidence }) => ({
+      code,
+      description: description ?? "",
+      probability,
+      threshold,
+      evidence: [...(evidence ?? [])],
+    })),
+    windows: result.windows,
+    tokens: result.tokens,
+    elapsedMs: result.elapsedMs,
+  };
+}
+
+/** What is read of `manifest.json`; the package has checked it. */
+interface Manifest {
+  model_id: string;
+  card: Record<"name" | "language" | "licence" | "trained_on" | "intended_use" | "limits", string>;
+  config: { labels: number };
+  max_len: number;
+  precision: string;
+  threshold: number;
+  shards: { bytes: number }[];
+}
+
+function readCard(manifest: unknown): ModelCard {
+  const { model_id, card, config, max_len, precision, threshold, shards } = manifest as Manifest;
+  return {
+    name: card.name,
+    id: model_id,
+    language: card.language,
+    licence: card.licence,
+    trainedOn: card.trained_on,
+    intendedUse: card.intended_use,
+    limits: card.limits,
+    precision,
+    labels: config.labels,
+    window: max_len,
+    bytes: shards.reduce((sum, shard) => sum + shard.bytes, 0),
+    threshold,
+  };
+}
+
+function nameDevice(device: unknown): string {
+  const { kind, simd, adapter, f16 } = device as { kind: string; simd?: string; adapter?: unknown; f16?: boolean };
+  if (kind === "webgpu") {
+    const name = typeof adapter === "string" ? adapter : (adapter as { name?: string } | undefined)?.name;
+    return [`GPU (WebGPU)`, name, f16 === true ? "half precision" : undefined].filter(Boolean).join(", ");
+  }
+  return simd === "relaxed" ? "CPU (relaxed SIMD)" : simd === undefined ? "CPU" : "CPU (SIMD)";
+}
+
+function sentence(why: unknown): string {
+  if (typeof why === "string") return why;
+  const { reason } = (why ?? {}) as { reason?: unknown };
+  return typeof reason === "string" ? reason : "";
+}
+
+export function failure(error: unknown): Failure {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  const message = error instanceof Error ? error.message : "";
+  return { code: typeof code === "string" ? code : "unknown", message };
+}
