@@ -17,9 +17,8 @@ export const PAGE_POLICY = {
   "base-uri": "'none'",
   "require-trusted-types-for": "'script'",
   "trusted-types": "bert-xml bert-xml-page",
-  // A header can say these two, a meta element cannot.
+  // A header can say this, a meta element cannot.
   "frame-ancestors": "'none'",
-  webrtc: "'block'",
 };
 
 /** Directives that browsers ignore, with a warning, in a `meta` element. */

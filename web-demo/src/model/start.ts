@@ -1,9 +1,9 @@
-import { IcdCoder } from "bert-xml";
-import { CodeTable } from "bert-xml/codes";
+import { IcdCoder, type Device } from "bert-xml";
+import { CodeTable, type CodeTable as Codes } from "bert-xml/codes";
 import type { Coding } from "../coding/suggestion.ts";
 
 type Coder = Awaited<ReturnType<typeof IcdCoder.load>>;
-export type Codes = Awaited<ReturnType<typeof CodeTable.load>>;
+export type { Codes };
 
 /** Where the model lies, seen from the page. */
 const MODEL = "./model/";
@@ -77,7 +77,7 @@ export async function startModel(onLoading: (loading: Loading) => void, signal: 
       return nameDevice(coder.device);
     },
     get why() {
-      return sentence(coder.explainDevice());
+      return coder.explainDevice().text;
     },
     loadMs,
     predict: (note, stop) => predict(coder, note, stop),
@@ -90,10 +90,10 @@ async function predict(coder: Coder, note: string, signal: AbortSignal): Promise
   return {
     suggestions: result.codes.map(({ code, description, probability, threshold, evidence }) => ({
       code,
-      description: description ?? "",
+      description,
       probability,
       threshold,
-      evidence: [...(evidence ?? [])],
+      evidence: [...evidence],
     })),
     windows: result.windows,
     tokens: result.tokens,
@@ -130,19 +130,10 @@ function readCard(manifest: unknown): ModelCard {
   };
 }
 
-function nameDevice(device: unknown): string {
-  const { kind, simd, adapter, f16 } = device as { kind: string; simd?: string; adapter?: unknown; f16?: boolean };
-  if (kind === "webgpu") {
-    const name = typeof adapter === "string" ? adapter : (adapter as { name?: string } | undefined)?.name;
-    return [`GPU (WebGPU)`, name, f16 === true ? "half precision" : undefined].filter(Boolean).join(", ");
-  }
-  return simd === "relaxed" ? "CPU (relaxed SIMD)" : simd === undefined ? "CPU" : "CPU (SIMD)";
-}
-
-function sentence(why: unknown): string {
-  if (typeof why === "string") return why;
-  const { reason } = (why ?? {}) as { reason?: unknown };
-  return typeof reason === "string" ? reason : "";
+function nameDevice(device: Device): string {
+  if (device.kind === "cpu") return device.simd === "relaxed" ? "CPU (relaxed SIMD)" : "CPU (SIMD)";
+  const parts = ["GPU", device.adapter, device.f16 ? "half precision" : ""];
+  return parts.filter((part) => part !== "").join(", ");
 }
 
 export function failure(error: unknown): Failure {

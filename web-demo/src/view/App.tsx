@@ -47,7 +47,7 @@ export function App({ session }: { session: Session }) {
   }, [status]);
 
   const evidence = useMemo(() => {
-    const visible = rows.filter((row) => row.suggested || row.decision === "accepted");
+    const visible = rows.filter((row) => row.decision === "accepted" || (row.suggested && row.decision !== "rejected"));
     return pieces(note.text.length, visible.flatMap(({ suggestion }) => (suggestion ? [suggestion] : [])));
   }, [note.text, note.coding, note.review, state.threshold]);
 

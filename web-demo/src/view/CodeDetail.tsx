@@ -44,11 +44,9 @@ export function CodeDetail({ row, note, codes, billable, replace }: Props) {
               <li key={start}>
                 <span class="share number">{total > 0 ? Math.round((weight / total) * 100) : 0}%</span>
                 <q>
-                  {start > AROUND && "…"}
-                  {note.slice(Math.max(0, start - AROUND), start)}
+                  {before(note, start)}
                   <mark>{note.slice(start, end)}</mark>
-                  {note.slice(end, end + AROUND)}
-                  {end + AROUND < note.length && "…"}
+                  {after(note, end)}
                 </q>
               </li>
             ))}
@@ -74,6 +72,20 @@ export function CodeDetail({ row, note, codes, billable, replace }: Props) {
       )}
     </div>
   );
+}
+
+/** The words in front of an offset, whole ones. */
+function before(note: string, start: number): string {
+  if (start <= AROUND) return note.slice(0, start);
+  const near = note.slice(start - AROUND, start);
+  return `… ${near.slice(near.search(/\s|$/) + 1)}`;
+}
+
+/** The words behind an offset, whole ones. */
+function after(note: string, end: number): string {
+  if (end + AROUND >= note.length) return note.slice(end);
+  const near = note.slice(end, end + AROUND);
+  return `${near.slice(0, Math.max(0, near.search(/\s\S*$/)))} …`;
 }
 
 function Terms({ name, terms }: { name: string; terms: readonly (string | undefined)[] }) {

@@ -102,14 +102,13 @@ export function CodeSearch({ codes, add }: { codes: Codes; add: (code: AddedCode
                 role="option"
                 aria-selected={at === active}
                 onMouseDown={(event) => event.preventDefault()}
+                onMouseMove={() => setActive(at)}
                 onClick={() => choose(at)}
               >
                 <span class="code-name">{hit.code}</span>
                 <span class="hit-text">
                   {hit.description}
-                  {hit.matched !== "" && hit.matched !== hit.description && !hit.code.startsWith(hit.matched) && (
-                    <small>{hit.matched}</small>
-                  )}
+                  {hit.matched !== null && <small>{hit.matched}</small>}
                 </span>
                 {!hit.billable && (
                   <span class="badge">

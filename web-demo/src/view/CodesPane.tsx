@@ -193,6 +193,7 @@ function Nothing({ session, state }: { session: Session; state: State }) {
   return (
     <div class="nothing">
       <h3>No codes yet</h3>
+      <p>Each comes with its probability and with the words of the note that speak for it.</p>
       <dl class="keys">
         <div>
           <dt>

@@ -22,7 +22,10 @@ export function Header({ state, show }: { session: Session; state: State; show: 
       <div class="top-actions">
         <button type="button" class={`pill ${ready && model.sealed ? "sealed" : ""}`} onClick={() => show("privacy")}>
           <Icon name={ready && model.sealed ? "lock" : "unlock"} />
-          <span>{ready ? (model.sealed ? "Sealed: notes stay here" : "Not sealed") : "Seals when loaded"}</span>
+          <span>
+            {ready ? (model.sealed ? "Sealed" : "Not sealed") : "Open until loaded"}
+            {ready && model.sealed && <span class="wide-words">: notes stay here</span>}
+          </span>
         </button>
         <button type="button" class="pill" onClick={() => show("model")}>
           <Icon name="chip" />

@@ -32,9 +32,8 @@ export function NotePane({ session, state, evidence, lit, picked, pick }: Props)
         <p class="facts">
           {words > 0 && <span>{words.toLocaleString("en")} words</span>}
           {note.coding && (
-            <span>
-              {note.coding.tokens.toLocaleString("en")} tokens, {note.coding.windows}{" "}
-              {note.coding.windows === 1 ? "window" : "windows"}, {Math.round(note.coding.elapsedMs)} ms
+            <span title={`${note.coding.tokens} tokens in ${note.coding.windows === 1 ? "1 window" : `${note.coding.windows} windows`}`}>
+              {Math.round(note.coding.elapsedMs)} ms
             </span>
           )}
         </p>

@@ -80,8 +80,8 @@ export class IcdCoder {
     return new IcdCoder();
   }
 
-  explainDevice(): string {
-    return "CPU with relaxed SIMD: no GPU adapter was found.";
+  explainDevice() {
+    return { device: this.device, why: "no-adapter" as const, text: "The CPU: this browser offers no GPU adapter." };
   }
 
   on(_event: "devicelost", _tell: () => void): () => void {

@@ -3,7 +3,7 @@ interface Hit {
   code: string;
   description: string;
   billable: boolean;
-  matched: string;
+  matched: string | null;
 }
 
 const CODES: [code: string, description: string, billable: boolean][] = [
@@ -37,7 +37,7 @@ export class CodeTable {
       wanted.every((word) => `${code} ${description}`.toLowerCase().includes(word)),
     )
       .slice(0, limit)
-      .map(([code, description, billable]) => ({ code, description, billable, matched: description }));
+      .map(([code, description, billable]) => ({ code, description, billable, matched: null }));
   }
 
   get(code: string) {
@@ -54,13 +54,13 @@ export class CodeTable {
       inclusionTerms: [] as string[],
       excludes1: [] as string[],
       excludes2: [] as string[],
-      chronic: "no",
+      chronic: false,
     };
   }
 
   moreSpecific(code: string, limit: number): Hit[] {
     return CODES.filter(([one, , billable]) => billable && one !== code && one.startsWith(code))
       .slice(0, limit)
-      .map(([one, description, billable]) => ({ code: one, description, billable, matched: description }));
+      .map(([one, description, billable]) => ({ code: one, description, billable, matched: null }));
   }
 }
