@@ -56,7 +56,9 @@ export function readCcda(file: string, xml: string): IncomingNote {
         else if (body !== undefined && path.at(-2) === "nonXMLBody") body.content += text;
       },
       onclosetag(name, implied) {
-        if (implied) broken ??= `the element <${local(name)}> is not closed`;
+        // `<x/>` counts as implied too; it ends in "/>", an element that is not closed ends elsewhere.
+        const selfClosed = xml.slice(parser.endIndex - 1, parser.endIndex + 1) === "/>";
+        if (implied && !selfClosed) broken ??= `the element <${local(name)}> is not closed`;
         if (narrative !== undefined && path.length === narrativeDepth) {
           const text = narrative.finish();
           const title = sectionTitle.replace(/\s+/g, " ").trim();

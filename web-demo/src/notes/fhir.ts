@@ -44,7 +44,9 @@ function readResource(file: string, where: string, resource: Json, found: ReadNo
   const type = string(resource["resourceType"]) ?? "";
   const at = where === type ? type : `${where} (${type})`;
   const about = context(resource);
-  const title = display(resource["type"]) ?? display(resource["code"]) ?? string(resource["title"]) ?? type;
+  const kind = display(resource["type"]) ?? display(resource["code"]) ?? string(resource["title"]) ?? type;
+  const day = string(resource["date"] ?? resource["effectiveDateTime"] ?? resource["issued"])?.slice(0, 10);
+  const title = day === undefined ? kind : `${kind}, ${day}`;
   if (type === "DocumentReference" || type === "DiagnosticReport") {
     const field = type === "DocumentReference" ? "content" : "presentedForm";
     const texts: string[] = [];

@@ -79,7 +79,7 @@ export function App({ session }: { session: Session }) {
       <Header session={session} state={state} show={show} />
       <div class="work" data-many={many}>
         {many && <NotesRail session={session} state={state} onOpen={() => setPane("note")} />}
-        <NotePane session={session} state={state} evidence={evidence} lit={lit} picked={picked} pick={pick} />
+        <NotePane session={session} state={state} evidence={evidence} lit={lit} picked={picked} pick={pick} toCodes={() => setPane("codes")} />
         <CodesPane
           session={session}
           state={state}

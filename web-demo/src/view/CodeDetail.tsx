@@ -78,18 +78,18 @@ export function CodeDetail({ row, note, codes, billable, replace }: Props) {
 function before(note: string, start: number): string {
   if (start <= AROUND) return note.slice(0, start);
   const near = note.slice(start - AROUND, start);
-  return `… ${near.slice(near.search(/\s|$/) + 1)}`;
+  return `…\u00a0${near.slice(near.search(/\s|$/) + 1)}`;
 }
 
 /** The words behind an offset, whole ones. */
 function after(note: string, end: number): string {
   if (end + AROUND >= note.length) return note.slice(end);
   const near = note.slice(end, end + AROUND);
-  return `${near.slice(0, Math.max(0, near.search(/\s\S*$/)))} …`;
+  return `${near.slice(0, Math.max(0, near.search(/\s\S*$/)))}\u00a0…`;
 }
 
-function Terms({ name, terms }: { name: string; terms: readonly (string | undefined)[] }) {
-  const some = terms.filter((term) => term !== undefined && term !== "");
+function Terms({ name, terms }: { name: string; terms: readonly (string | null)[] }) {
+  const some = terms.filter((term) => term !== null && term !== "");
   if (some.length === 0) return null;
   return (
     <div>

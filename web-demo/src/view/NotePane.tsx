@@ -16,9 +16,11 @@ interface Props {
   lit: string | undefined;
   picked: Picked | undefined;
   pick: (picked: Picked | undefined) => void;
+  /** Shows the codes, where only one pane fits. */
+  toCodes: () => void;
 }
 
-export function NotePane({ session, state, evidence, lit, picked, pick }: Props) {
+export function NotePane({ session, state, evidence, lit, picked, pick, toCodes }: Props) {
   const { note } = session;
   const { model } = state;
   const reading = note.status === "coded";
@@ -83,6 +85,17 @@ export function NotePane({ session, state, evidence, lit, picked, pick }: Props)
         <NoteText note={note} evidence={evidence} lit={lit} picked={picked} pick={pick} language={language(state)} />
       ) : (
         <Writing session={session} state={state} empty={words === 0} />
+      )}
+      {picked && (
+        <p class="picked narrow-only">
+          <span>
+            <mark>{picked.text}</mark> {[...picked.codes].slice(0, 4).join(", ")}
+            {picked.codes.size > 4 && " …"}
+          </span>
+          <button type="button" class="link" onClick={toCodes}>
+            Show
+          </button>
+        </p>
       )}
     </main>
   );
