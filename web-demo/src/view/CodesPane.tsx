@@ -69,7 +69,7 @@ export function CodesPane({ session, state, rows, lit, light, picked, pick, onEx
   };
 
   return (
-    <aside class="pane codes-pane" id="codes" tabIndex={-1} aria-labelledby="codes-title">
+    <section class="pane codes-pane" id="codes" tabIndex={-1} aria-labelledby="codes-title">
       <div class="pane-head">
         <h2 id="codes-title">Codes</h2>
         <p class="facts">
@@ -138,7 +138,7 @@ export function CodesPane({ session, state, rows, lit, light, picked, pick, onEx
         </button>
       )}
       <p class="duty">Suggestions for a person who checks them. Not a medical device.</p>
-    </aside>
+    </section>
   );
 }
 

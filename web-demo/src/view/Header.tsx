@@ -10,6 +10,7 @@ const THEME_ICON = { auto: "auto", light: "sun", dark: "moon" } as const;
 export function Header({ state, show }: { session: Session; state: State; show: (what: Shown) => void }) {
   const { model } = state;
   const ready = model.phase === "ready";
+  const name = ready ? `${model.model.card.name} · ${model.model.device}` : model.phase === "failed" ? "No model" : "Loading model";
   return (
     <header class="top">
       <h1 class="brand">
@@ -27,9 +28,9 @@ export function Header({ state, show }: { session: Session; state: State; show: 
             {ready && model.sealed && <span class="wide-words">: notes stay here</span>}
           </span>
         </button>
-        <button type="button" class="pill" onClick={() => show("model")}>
+        <button type="button" class="pill" aria-label={`Model: ${name}`} onClick={() => show("model")}>
           <Icon name="chip" />
-          <span>{ready ? `${model.model.card.name} · ${model.model.device}` : model.phase === "failed" ? "No model" : "Loading model"}</span>
+          <span>{name}</span>
         </button>
         <ThemeButton />
       </div>

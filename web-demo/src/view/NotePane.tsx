@@ -26,7 +26,7 @@ export function NotePane({ session, state, evidence, lit, picked, pick, toCodes 
   const reading = note.status === "coded";
   const words = note.text.trim() === "" ? 0 : note.text.trim().split(/\s+/).length;
   return (
-    <main class="pane note-pane" aria-labelledby="note-title">
+    <section class="pane note-pane" aria-labelledby="note-title">
       <div class="pane-head">
         <h2 id="note-title" title={note.title}>
           {note.title}
@@ -97,7 +97,7 @@ export function NotePane({ session, state, evidence, lit, picked, pick, toCodes 
           </button>
         </p>
       )}
-    </main>
+    </section>
   );
 }
 

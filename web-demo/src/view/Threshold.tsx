@@ -33,7 +33,9 @@ export function Threshold({ session, state, tuned, suggestions }: Props) {
           onInput={(event) => session.setThreshold(Number(event.currentTarget.value) / 100)}
         />
       </div>
-      <output for="threshold">{Math.round(value * 100)}%</output>
+      <span class="value" aria-hidden="true">
+        {Math.round(value * 100)}%
+      </span>
       <button
         type="button"
         class="chip"
