@@ -7,10 +7,11 @@ import "./style/dialogs.css";
 import { render } from "preact";
 import { Session } from "./app/session.ts";
 import { load } from "./app/load.ts";
-import { guardNavigation } from "./model/guard.ts";
+import { guardNavigation, takeAway } from "./model/guard.ts";
 import { App } from "./view/App.tsx";
 
 const session = new Session();
+takeAway(window);
 guardNavigation(window);
 window.addEventListener("beforeunload", (event) => {
   if (session.state.unsaved) event.preventDefault();
