@@ -1,10 +1,11 @@
 /**
  * `npm test`: unit tests, then the page in Chromium, then the short form of the privacy proof.
  *
- *     node tests/run.mjs [unit|e2e|privacy|all] [--long] [--stand-in]
+ *     node tests/run.mjs [unit|e2e|privacy|all] [--long] [--write] [--stand-in]
  *
  * The page is built with the real package and loads tests/fixtures/shipped_v1, a tiny model. --stand-in builds it with
- * the stand-in of tests/fake, for work on the page where the package is not built. Without a Chromium the browser's part
+ * the stand-in of tests/fake, for work on the page where the package is not built. --long is the whole privacy proof, in
+ * a network namespace of its own where the system allows it; --write puts its table into PRIVACY.md. Without a Chromium the browser's part
  * is skipped by name; with CI=true that is a failure.
  */
 import { spawnSync } from "node:child_process";
@@ -16,7 +17,7 @@ import { parseArgs } from "node:util";
 const room = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { long: { type: "boolean", default: false }, "stand-in": { type: "boolean", default: false } },
+  options: { long: { type: "boolean", default: false }, write: { type: "boolean", default: false }, "stand-in": { type: "boolean", default: false } },
 });
 const what = positionals[0] ?? "all";
 const wants = (part) => what === "all" || what === part;
@@ -28,6 +29,7 @@ const env = {
   PAGE_MODEL: process.env.PAGE_MODEL ?? join("..", "tests", "fixtures", "shipped_v1"),
   ...(values["stand-in"] && { PAGE_FAKE: "1" }),
   ...(values.long && { PRIVACY_LONG: "1" }),
+  ...(values.write && { PRIVACY_WRITE: "1" }),
 };
 
 function run(name, command, args) {
@@ -37,9 +39,20 @@ function run(name, command, args) {
   if (error !== undefined || status !== 0) process.exit(1);
 }
 
-function tests(name, folder) {
+/** A network of its own, with nothing in it but the loopback device: what gets out of the browser gets nowhere. */
+const NAMESPACE = ["-rn", "sh", "-c", 'ip link set lo up && exec "$0" "$@"'];
+
+function namespace() {
+  const allowed = spawnSync("unshare", [...NAMESPACE, "true"], { stdio: "ignore" }).status === 0;
+  console.log(allowed ? "network namespace: yes, loopback only" : "network namespace: not allowed here; Chromium's hosts are mapped to a sink");
+  return allowed;
+}
+
+function tests(name, folder, apart = false) {
   const files = readdirSync(join(room, "tests", folder)).filter((file) => file.endsWith(".test.ts"));
-  run(name, process.execPath, [
+  const [command, before] = apart ? ["unshare", [...NAMESPACE, process.execPath]] : [process.execPath, []];
+  run(name, command, [
+    ...before,
     "--import",
     "tsx",
     "--test",
@@ -65,5 +78,5 @@ if (wants("e2e") || wants("privacy")) {
   }
   run("build", process.execPath, [join("node_modules", "vite", "bin", "vite.js"), "build", "--logLevel", "warn"]);
   if (wants("e2e")) tests("the page in Chromium", "e2e");
-  if (wants("privacy")) tests("privacy", "privacy");
+  if (wants("privacy")) tests("privacy", "privacy", values.long && namespace());
 }

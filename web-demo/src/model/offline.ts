@@ -3,6 +3,9 @@ interface PolicyFactory {
   createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): unknown };
 }
 
+/** Milliseconds for the service worker to be ready; some browsers register one and never start it. */
+const PATIENCE = 5000;
+
 export async function workOffline(): Promise<boolean> {
   if (!("serviceWorker" in navigator) || !import.meta.env.PROD) return false;
   const address = new URL("./sw.js", document.baseURI).href;
@@ -16,8 +19,8 @@ export async function workOffline(): Promise<boolean> {
   const trusted = (policy?.createScriptURL(address) ?? address) as string;
   try {
     await navigator.serviceWorker.register(trusted, { scope: "./", updateViaCache: "none" });
-    await navigator.serviceWorker.ready;
-    return true;
+    const late = new Promise<false>((done) => setTimeout(done, PATIENCE, false));
+    return await Promise.race([navigator.serviceWorker.ready.then(() => true), late]);
   } catch {
     // Private windows and some policies have no service workers: the page works, but only online.
     return false;

@@ -72,7 +72,9 @@ async function answer(request: Request): Promise<Response> {
   url.hash = "";
   if (known.has(url.href)) return kept(url.href);
   const path = url.pathname.slice(scope.pathname.length);
-  return url.pathname.startsWith(scope.pathname) && MODEL_FILE.test(path) ? fetch(request) : refused();
+  return url.pathname.startsWith(scope.pathname) && MODEL_FILE.test(path)
+    ? fetch(request, { credentials: "omit" })
+    : refused();
 }
 
 /** From the cache, or from the host and then kept. */

@@ -4,17 +4,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type BrowserContext, type Page } from "playwright-core";
 import { FLAGS, LAUNCH } from "../browser.ts";
-import { forms, holds } from "./canary.ts";
+import { forms, holds, sift } from "./canary.ts";
 import { UdpSink, Wire } from "./wires.ts";
 
 /** Larger files of a profile are Chromium's own models and lists; none of them was written by a page. */
 const MOST_BYTES = 256 << 20;
 
-export type Oracle = "own host" | "other host" | "UDP" | "requests" | "netlog" | "console" | "storage" | "disk";
+const ORACLES = ["own host", "other host", "UDP", "requests", "netlog", "console", "storage", "disk"] as const;
+export type Oracle = (typeof ORACLES)[number];
 
 export class Watched {
   private readonly requests: Buffer[] = [];
   private readonly console: Buffer[] = [];
+  /** What each oracle holds that could be a canary; filled by `close`. */
+  private readonly kept = new Map<Oracle, Buffer>();
   /** Words found in storages, gathered before the browser closes. */
   private readonly stored = new Set<string>();
 
@@ -72,22 +75,19 @@ export class Watched {
     await this.context.close();
     this.own.close();
     this.other.close();
+    this.kept.set("own host", sift(this.own.bytes));
+    this.kept.set("other host", sift(this.other.bytes));
+    this.kept.set("requests", sift(Buffer.concat(this.requests)));
+    this.kept.set("netlog", sift(readFileSync(join(this.folder, "netlog.json"))));
+    this.kept.set("console", sift(Buffer.concat(this.console)));
+    this.kept.set("disk", Buffer.concat(filesBelow(join(this.folder, "profile")).map((file) => sift(readFileSync(file)))));
   }
 
   /** After `close`: which oracles saw a canary. */
   seenBy(canary: string): Oracle[] {
-    const seen: Oracle[] = [];
-    const look = (oracle: Oracle, bytes: Buffer[]): void => {
-      if (bytes.some((one) => holds(one, canary))) seen.push(oracle);
-    };
-    look("own host", [this.own.bytes]);
-    look("other host", [this.other.bytes]);
-    look("requests", this.requests);
-    look("netlog", [readFileSync(join(this.folder, "netlog.json"))]);
-    look("console", this.console);
-    if (this.stored.has(canary)) seen.push("storage");
-    if (filesBelow(join(this.folder, "profile")).some((file) => holds(readFileSync(file), canary))) seen.push("disk");
-    return seen;
+    return ORACLES.filter((oracle) =>
+      oracle === "storage" ? this.stored.has(canary) : holds(this.kept.get(oracle) ?? Buffer.alloc(0), canary),
+    );
   }
 
   /** That the oracles were awake: each has something of an ordinary visit. */
