@@ -123,12 +123,10 @@ fn the_cpu_engine_says_what_burn_says_with_the_same_evidence() {
         let Engine::Burn(model) = &burn.engine else { unreachable!() };
         let (manifest, tokenizer) = (burn.manifest.clone(), burn.tokenizer.clone());
         let folder = ModelFolder::of_model(model, manifest, tokenizer, burn.labels.clone()).unwrap();
-        let shipped = ShippedModel::of_folder(
-            &folder,
-            Default::default(),
-            crate::quantization::Precision::F32,
-            |_| false,
-        );
+        let shipped =
+            ShippedModel::of_folder(&folder, Default::default(), crate::quantization::Precision::F32, |_| {
+                false
+            });
         let notes: Vec<String> = (0..7)
             .map(|at| text(&(0..3 + 9 * at).map(|i| (i * i + i / 3 + at) % 6).collect::<Vec<_>>()))
             .collect();
@@ -136,8 +134,7 @@ fn the_cpu_engine_says_what_burn_says_with_the_same_evidence() {
         let options = PredictOptions { top: None, ..PredictOptions::default() };
         for threads in [1, 3] {
             let cpu = Coder::on_cpu(shipped.as_ref().unwrap().clone(), threads).unwrap();
-            for (ours, theirs) in cpu.predict(&notes, &options).iter().zip(burn.predict(&notes, &options))
-            {
+            for (ours, theirs) in cpu.predict(&notes, &options).iter().zip(burn.predict(&notes, &options)) {
                 let (ours, theirs) = (ours.as_ref().unwrap(), theirs.unwrap());
                 assert_eq!((ours.tokens, ours.windows), (theirs.tokens, theirs.windows));
                 let by_label = |mut codes: Vec<CodePrediction>| {
