@@ -65,8 +65,7 @@ fn fixture() -> PathBuf {
 }
 
 fn notes() -> Vec<(String, String)> {
-    let notes: Vec<Note> =
-        serde_json::from_slice(&fs::read(fixture().join("notes.json")).unwrap()).unwrap();
+    let notes: Vec<Note> = serde_json::from_slice(&fs::read(fixture().join("notes.json")).unwrap()).unwrap();
     notes.into_iter().map(|note| (note.id, note.text.repeat(note.times))).collect()
 }
 

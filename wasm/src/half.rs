@@ -28,7 +28,8 @@ pub(crate) async fn in_half(coder: &Coder, chunk: usize) -> Result<Option<Coder>
     let half = Coder::new(model.clone().map(&mut ToHalf), manifest, coder.tokenizer().clone(), labels);
     let half = half.expect("these parts made a coder already");
     for probe in probes(coder.tokenizer()) {
-        let (whole, halved) = (probabilities(coder, &probe, chunk).await?, probabilities(&half, &probe, chunk).await?);
+        let (whole, halved) =
+            (probabilities(coder, &probe, chunk).await?, probabilities(&half, &probe, chunk).await?);
         // Not a number is not within the tolerance.
         if !whole.iter().zip(&halved).all(|(a, b)| (a - b).abs() <= TOLERANCE) {
             return Ok(None);

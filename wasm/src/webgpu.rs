@@ -65,7 +65,8 @@ async fn gpu() -> Result<Gpu, JsValue> {
     }
     // wgpu panics where there is none to ask.
     let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).unwrap_or_default();
-    let has_gpu = !navigator.is_falsy() && Reflect::get(&navigator, &"gpu".into()).is_ok_and(|gpu| !gpu.is_falsy());
+    let has_gpu =
+        !navigator.is_falsy() && Reflect::get(&navigator, &"gpu".into()).is_ok_and(|gpu| !gpu.is_falsy());
     if !has_gpu {
         let message = "this browser has no WebGPU, or the page is not a secure context";
         return Err(thrown(ErrorCode::WebgpuUnavailable, message));
@@ -83,7 +84,8 @@ async fn gpu() -> Result<Gpu, JsValue> {
 
 /// Every parameter is bound as a whole.
 fn check_size(model: &ShippedModel, binding: u64) -> Result<(), JsValue> {
-    let largest = model.tensors.values().map(|matrix| (matrix.rows * matrix.cols * 4) as u64).max().unwrap_or(0);
+    let largest =
+        model.tensors.values().map(|matrix| (matrix.rows * matrix.cols * 4) as u64).max().unwrap_or(0);
     if largest <= binding {
         return Ok(());
     }

@@ -82,7 +82,11 @@ pub fn run(root: &Path, args: &[String]) -> Result<()> {
     print!("{}", table(&sizes));
     for (variant, size) in &sizes {
         let (name, budget) = (variant.name, variant.budget);
-        ensure!(dev || size.brotli <= budget, "{name} has {} bytes after brotli, at most {budget}", size.brotli);
+        ensure!(
+            dev || size.brotli <= budget,
+            "{name} has {} bytes after brotli, at most {budget}",
+            size.brotli
+        );
     }
     Ok(())
 }
@@ -167,7 +171,8 @@ fn size_of(folder: &Path) -> Result<Size> {
             console.log(bytes.length, brotliCompressSync(bytes, { params }).length);
         }";
     let files = [format!("{NAME}.js"), format!("{NAME}_bg.wasm")].map(|file| folder.join(file));
-    let output = Command::new("node").arg("-e").arg(SCRIPT).args(files).output().context("node does not start")?;
+    let output =
+        Command::new("node").arg("-e").arg(SCRIPT).args(files).output().context("node does not start")?;
     ensure!(output.status.success(), "measuring sizes: {}", String::from_utf8_lossy(&output.stderr));
     let mut size = Size { raw: 0, brotli: 0 };
     for line in String::from_utf8(output.stdout)?.lines() {
@@ -202,7 +207,8 @@ fn target_directory(root: &Path) -> Result<PathBuf> {
 /// The packages of `package-lock.json`, unless those there are newer than it.
 fn install(package: &Path) -> Result<()> {
     let changed = |file: &str| fs::metadata(package.join(file)).and_then(|it| it.modified());
-    let wanted = changed("package-lock.json").context("wasm/package-lock.json")?.max(changed("package.json")?);
+    let wanted =
+        changed("package-lock.json").context("wasm/package-lock.json")?.max(changed("package.json")?);
     if changed("node_modules/.package-lock.json").is_ok_and(|installed| installed >= wanted) {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::infer::evidence::heaviest_words;
 use crate::infer::scoring::{encode_batch, plan_batches};
-use crate::metrics::{Calibration, CalibrationMethod};
+use crate::metrics::{Calibration, CalibrationMethod, sigmoid};
 use crate::model::Head;
 use crate::model::parameters::{export, import};
 use crate::model::{EncoderConfig, HeadKind, ModelConfig};
@@ -31,10 +31,6 @@ fn coder(head: HeadKind, max_len: usize) -> Coder {
     let model = fixed(config.init(&Device::flex()).unwrap());
     let manifest = Manifest { max_len, stride: (max_len - 2).div_ceil(2), ..Manifest::new(config) };
     Coder::new(model, manifest, tokenizer, labels).unwrap()
-}
-
-fn sigmoid(logit: f32) -> f32 {
-    1.0 / (1.0 + (-logit).exp())
 }
 
 #[test]
@@ -123,12 +119,10 @@ fn the_cpu_engine_says_what_burn_says_with_the_same_evidence() {
         let Engine::Burn(model) = &burn.engine else { unreachable!() };
         let (manifest, tokenizer) = (burn.manifest.clone(), burn.tokenizer.clone());
         let folder = ModelFolder::of_model(model, manifest, tokenizer, burn.labels.clone()).unwrap();
-        let shipped = ShippedModel::of_folder(
-            &folder,
-            Default::default(),
-            crate::quantization::Precision::F32,
-            |_| false,
-        );
+        let shipped =
+            ShippedModel::of_folder(&folder, Default::default(), crate::quantization::Precision::F32, |_| {
+                false
+            });
         let notes: Vec<String> = (0..7)
             .map(|at| text(&(0..3 + 9 * at).map(|i| (i * i + i / 3 + at) % 6).collect::<Vec<_>>()))
             .collect();
@@ -136,8 +130,7 @@ fn the_cpu_engine_says_what_burn_says_with_the_same_evidence() {
         let options = PredictOptions { top: None, ..PredictOptions::default() };
         for threads in [1, 3] {
             let cpu = Coder::on_cpu(shipped.as_ref().unwrap().clone(), threads).unwrap();
-            for (ours, theirs) in cpu.predict(&notes, &options).iter().zip(burn.predict(&notes, &options))
-            {
+            for (ours, theirs) in cpu.predict(&notes, &options).iter().zip(burn.predict(&notes, &options)) {
                 let (ours, theirs) = (ours.as_ref().unwrap(), theirs.unwrap());
                 assert_eq!((ours.tokens, ours.windows), (theirs.tokens, theirs.windows));
                 let by_label = |mut codes: Vec<CodePrediction>| {

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sigmoid::sigmoid_f64 as sigmoid;
+
 /// Newton steps at most; a dozen do.
 const STEPS: usize = 100;
 
@@ -208,10 +210,6 @@ impl Cells {
         let line = Calibration { method, slope, intercept };
         line.broken_rule().is_none().then_some(line)
     }
-}
-
-fn sigmoid(z: f64) -> f64 {
-    1.0 / (1.0 + (-z).exp())
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 
 use super::golden::{model, training_folder};
 use super::manifest::listed;
-use super::{SHARD_BYTES, SHIPPED_MANIFEST, ShippedError, ShippedManifest, ShippedModel, ShippedReader, shard_name};
+use super::{
+    SHARD_BYTES, SHIPPED_MANIFEST, ShippedError, ShippedManifest, ShippedModel, ShippedReader, shard_name,
+};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -255,11 +257,16 @@ fn files_come_in_their_turn_and_a_damaged_one_may_come_again() {
         let mut damaged = whole[name].clone();
         damaged[0] ^= 1;
         let message = reader.add(name, &damaged).unwrap_err().to_string();
-        assert!(message.starts_with(&format!("{name} is damaged or another model's: sha256 is ")), "{message}");
+        assert!(
+            message.starts_with(&format!("{name} is damaged or another model's: sha256 is ")),
+            "{message}"
+        );
         assert!(reader.add(name, &whole[name][1..]).unwrap_err().to_string().contains("size in bytes"));
         reader.add(name, &whole[name]).unwrap();
     }
-    assert!(reader.add(&names[0], &whole[&names[0]]).unwrap_err().to_string().contains("no other file is due"));
+    assert!(
+        reader.add(&names[0], &whole[&names[0]]).unwrap_err().to_string().contains("no other file is due")
+    );
     assert_eq!(reader.finish().unwrap().tensors, model().tensors);
     let mut short = ShippedReader::new(&whole[SHIPPED_MANIFEST]).unwrap();
     short.add(&names[0], &whole[&names[0]]).unwrap();
