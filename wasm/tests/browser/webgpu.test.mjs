@@ -44,7 +44,7 @@ after(async () => {
   await site?.close();
 });
 
-test("auto leaves an adapter in software alone, and does not fetch the WebGPU build", { skip }, async () => {
+test("auto leaves an adapter in software alone, and does not fetch the WebGPU build", { skip, timeout: 60_000 }, async () => {
   const report = await page.evaluate(async () => {
     const coder = await window.bertXml.IcdCoder.load("/models/tiny/");
     const report = coder.explainDevice();
@@ -57,7 +57,7 @@ test("auto leaves an adapter in software alone, and does not fetch the WebGPU bu
   assert.ok(!site.requests.some((path) => path.includes("webgpu")));
 });
 
-test("WebGPU gives the CPU's probabilities; a lost GPU is taken again, then left for the CPU", { skip }, async () => {
+test("WebGPU gives the CPU's probabilities; a lost GPU is taken again, then left for the CPU", { skip, timeout: 60_000 }, async () => {
   const predict = (device) =>
     page.evaluate(
       async ([notes, device]) => {
