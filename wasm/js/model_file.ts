@@ -171,12 +171,18 @@ export class ModelFolder {
     signal: AbortSignal,
   ): Promise<Uint8Array<ArrayBuffer>> {
     if (!/^[\w-][\w.-]*$/.test(file)) {
-      throw new IcdCoderError("integrity", `the manifest lists ${JSON.stringify(file)}: not a plain file name`);
+      throw new IcdCoderError(
+        "integrity",
+        `the manifest lists ${JSON.stringify(file)}: not a plain file name`,
+      );
     }
     const url = new URL(file, this.#base);
     const read = await this.#host.read(url, { signal, onBytes, bytes, store: this.#cache === undefined });
     if (read.byteLength !== bytes) {
-      throw new IcdCoderError("integrity", `${url.href} has ${read.byteLength} bytes, not the ${bytes} of the manifest`);
+      throw new IcdCoderError(
+        "integrity",
+        `${url.href} has ${read.byteLength} bytes, not the ${bytes} of the manifest`,
+      );
     }
     return read;
   }
@@ -197,7 +203,10 @@ export class ModelFolder {
   /** Whether it lies in the cache now. A full disk or a private window is no error: the model works all the same. */
   async #put(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
     try {
-      const headers = { "content-type": "application/octet-stream", "content-length": String(bytes.byteLength) };
+      const headers = {
+        "content-type": "application/octet-stream",
+        "content-length": String(bytes.byteLength),
+      };
       await this.#cache?.put(key, new Response(bytes, { headers }));
       return this.#cache !== undefined;
     } catch {

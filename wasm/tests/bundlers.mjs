@@ -35,7 +35,10 @@ const run = (project, path, ...words) => {
 
 function projectWith(packages) {
   const project = freshProject();
-  execFileSync("npm", ["install", "--no-audit", "--no-fund", ...packages], { cwd: project, stdio: ["ignore", "ignore", "inherit"] });
+  execFileSync("npm", ["install", "--no-audit", "--no-fund", ...packages], {
+    cwd: project,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
   return project;
 }
 
@@ -84,9 +87,9 @@ async function next() {
   cpSync(fixture, join(project, "public", "models", "tiny"), { recursive: true });
   writeFileSync(
     join(project, "app", "layout.js"),
-    "export default function Layout({ children }) {\n  return <html lang=\"en\"><body>{children}</body></html>;\n}\n",
+    'export default function Layout({ children }) {\n  return <html lang="en"><body>{children}</body></html>;\n}\n',
   );
-  const page = MAIN.replace("window.bertXml =", "if (typeof window !== \"undefined\") window.bertXml =");
+  const page = MAIN.replace("window.bertXml =", 'if (typeof window !== "undefined") window.bertXml =');
   writeFileSync(
     join(project, "app", "page.js"),
     `"use client";\n${page}\nexport default function Page() {\n  return <p>fresh</p>;\n}\n`,
