@@ -27,7 +27,7 @@ export const browser: Host = {
   read,
 
   async compile(url, signal) {
-    const response = await request(url, { signal, store: true });
+    const response = await request(url, { signal });
     try {
       // Where the server names another type than application/wasm, streaming is refused.
       const streams = response.headers.get("content-type")?.startsWith("application/wasm");
@@ -103,11 +103,10 @@ async function read(url: URL, options: ReadOptions): Promise<Uint8Array<ArrayBuf
   return whole;
 }
 
-async function request(url: URL, { signal, store = true }: ReadOptions): Promise<Response> {
+async function request(url: URL, { signal, http = "default" }: ReadOptions): Promise<Response> {
   let response: Response;
   try {
-    // What goes into a cache of its own need not fill the HTTP cache as well.
-    response = await fetch(url, { signal: signal ?? null, cache: store ? "default" : "no-store" });
+    response = await fetch(url, { signal: signal ?? null, cache: http });
   } catch (error) {
     throw failed(url, error, signal);
   }

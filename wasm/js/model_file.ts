@@ -46,7 +46,7 @@ export class ModelFolder {
   async manifest(signal: AbortSignal | undefined): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#manifest === undefined) {
       try {
-        this.#manifest = await this.#host.read(new URL(MANIFEST, this.#base), { signal });
+        this.#manifest = await this.#host.read(new URL(MANIFEST, this.#base), { signal, http: "no-cache" });
       } catch (error) {
         const kept = await this.#match(this.#manifestKey());
         if (!(error instanceof IcdCoderError && error.code === "network") || kept === undefined) {
@@ -177,7 +177,12 @@ export class ModelFolder {
       );
     }
     const url = new URL(file, this.#base);
-    const read = await this.#host.read(url, { signal, onBytes, bytes, store: this.#cache === undefined });
+    const read = await this.#host.read(url, {
+      signal,
+      onBytes,
+      bytes,
+      http: this.#cache === undefined ? "default" : "no-store",
+    });
     if (read.byteLength !== bytes) {
       throw new IcdCoderError(
         "integrity",
