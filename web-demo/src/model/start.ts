@@ -1,0 +1,143 @@
+import { IcdCoder, type Device } from "bert-xml";
+import { CodeTable, type CodeTable as Codes } from "bert-xml/codes";
+import type { Coding } from "../coding/suggestion.ts";
+
+type Coder = Awaited<ReturnType<typeof IcdCoder.load>>;
+export type { Codes };
+
+/** Where the model lies, seen from the page. */
+const MODEL = "./model/";
+/** Codes a note; the slider goes down through them. */
+const TOP = 60;
+
+export interface Loading {
+  /** In words for people. */
+  step: string;
+  /** 0 to 1. */
+  share: number;
+}
+
+export interface Failure {
+  code: string;
+  message: string;
+}
+
+export interface ModelCard {
+  name: string;
+  id: string;
+  language: string;
+  licence: string;
+  trainedOn: string;
+  intendedUse: string;
+  limits: string;
+  precision: string;
+  labels: number;
+  window: number;
+  bytes: number;
+  threshold: number;
+}
+
+/** The model at work, reduced to what the page uses. */
+export interface Model {
+  card: ModelCard;
+  codes: Codes;
+  /** For people: the device and why it was chosen. */
+  device: string;
+  why: string;
+  loadMs: number;
+  predict(note: string, signal: AbortSignal): Promise<Coding>;
+  onDeviceLost(tell: () => void): void;
+}
+
+const STEPS: Record<string, string> = {
+  fetch: "Fetching the model",
+  verify: "Checking its hashes",
+  compile: "Compiling",
+  warmup: "Warming up",
+  ready: "Ready",
+};
+
+export async function startModel(onLoading: (loading: Loading) => void, signal: AbortSignal): Promise<Model> {
+  const begun = performance.now();
+  const [coder, codes] = await Promise.all([
+    IcdCoder.load(new URL(MODEL, document.baseURI).href, {
+      device: "auto",
+      cache: true,
+      signal,
+      onProgress: ({ phase, loaded, total }) =>
+        onLoading({ step: STEPS[phase] ?? phase, share: total > 0 ? loaded / total : 0 }),
+    }),
+    CodeTable.load({ signal }),
+  ]);
+  const loadMs = performance.now() - begun;
+  return {
+    card: readCard(coder.manifest),
+    codes,
+    get device() {
+      return nameDevice(coder.device);
+    },
+    get why() {
+      return coder.explainDevice().text;
+    },
+    loadMs,
+    predict: (note, stop) => predict(coder, note, stop),
+    onDeviceLost: (tell) => void coder.on("devicelost", tell),
+  };
+}
+
+async function predict(coder: Coder, note: string, signal: AbortSignal): Promise<Coding> {
+  const result = await coder.predict(note, { topK: TOP, evidence: true, signal });
+  return {
+    suggestions: result.codes.map(({ code, description, probability, threshold, evidence }) => ({
+      code,
+      description,
+      probability,
+      threshold,
+      evidence: [...evidence],
+    })),
+    windows: result.windows,
+    tokens: result.tokens,
+    elapsedMs: result.elapsedMs,
+  };
+}
+
+/** What is read of `manifest.json`; the package has checked it. */
+interface Manifest {
+  model_id: string;
+  card: Record<"name" | "language" | "licence" | "trained_on" | "intended_use" | "limits", string>;
+  config: { labels: number };
+  max_len: number;
+  precision: string;
+  threshold: number;
+  shards: { bytes: number }[];
+}
+
+function readCard(manifest: unknown): ModelCard {
+  const { model_id, card, config, max_len, precision, threshold, shards } = manifest as Manifest;
+  return {
+    name: card.name,
+    id: model_id,
+    language: card.language,
+    licence: card.licence,
+    trainedOn: card.trained_on,
+    intendedUse: card.intended_use,
+    limits: card.limits,
+    precision,
+    labels: config.labels,
+    window: max_len,
+    bytes: shards.reduce((sum, shard) => sum + shard.bytes, 0),
+    threshold,
+  };
+}
+
+function nameDevice(device: Device): string {
+  if (device.kind === "cpu") return device.simd === "relaxed" ? "CPU (relaxed SIMD)" : "CPU (SIMD)";
+  const parts = ["GPU", device.adapter, device.f16 ? "half precision" : ""];
+  return parts.filter((part) => part !== "").join(", ");
+}
+
+export function failure(error: unknown): Failure {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  const message = error instanceof Error ? error.message : "";
+  return { code: typeof code === "string" ? code : "unknown", message };
+}
