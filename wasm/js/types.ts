@@ -5,12 +5,10 @@ export type Device =
   | { readonly kind: "cpu"; readonly simd: "relaxed" | "simd128" }
   | { readonly kind: "webgpu"; readonly adapter: AdapterDescription; readonly f16: boolean };
 
-/** The GPU as the browser describes it; a browser may leave any of it empty. */
+/** The GPU as the browser describes it. */
 export interface AdapterDescription {
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly device: string;
-  readonly description: string;
+  /** Empty where the browser does not tell. */
+  readonly name: string;
   /** Whether it computes in software. */
   readonly fallback: boolean;
 }

@@ -12,7 +12,7 @@ if (!existsSync(join(here, "..", "dist", "index.js"))) {
   console.error("error: dist/ is not there\nhint: npm run build");
   process.exit(1);
 }
-const files = ["unit", "browser"].flatMap((folder) =>
+const files = ["unit", "generated", "browser"].flatMap((folder) =>
   readdirSync(join(here, folder))
     .filter((name) => name.endsWith(".test.mjs"))
     .map((name) => join(here, folder, name)),

@@ -63,7 +63,7 @@ export class ModelLoader {
 class Coder {
   constructor(fake) {
     this.fake = fake;
-    const adapter = { vendor: "fake", architecture: "", device: "", description: "", fallback: false };
+    const adapter = { name: "Fake GPU", fallback: false };
     this.device = webgpu ? { kind: "webgpu", adapter, f16: false } : { kind: "cpu", simd: "simd128" };
   }
 

@@ -8,8 +8,8 @@ import { bits, build, expected, loaderOf, missing, notes, predict } from "./buil
 
 /** (module (func (result v128) … i8x16.relaxed_swizzle)) */
 const RELAXED = new Uint8Array([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253,
-  128, 2, 11,
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2,
+  253, 15, 253, 128, 2, 11,
 ]);
 const flag = "--experimental-wasm-relaxed-simd";
 
@@ -24,10 +24,14 @@ for (const [name, simd] of [
       assert.ok(!process.execArgv.includes(flag), `${flag} does not give relaxed SIMD`);
       const env = { ...process.env };
       delete env.NODE_TEST_CONTEXT;
-      const { status, stdout } = spawnSync(process.execPath, [flag, "--test-reporter=spec", import.meta.filename], {
-        encoding: "utf8",
-        env,
-      });
+      const { status, stdout } = spawnSync(
+        process.execPath,
+        [flag, "--test-reporter=spec", import.meta.filename],
+        {
+          encoding: "utf8",
+          env,
+        },
+      );
       assert.equal(status, 0, stdout);
       assert.match(stdout, /cpu: the bits of the native engine/);
     });
@@ -85,30 +89,39 @@ for (const [name, simd] of [
     assert.deepEqual(await a.finish(options), whole);
     assert.equal((await b.finish(options)).windows, 1);
     // Fewer codes, a threshold of the caller's, no evidence.
-    const few = await coder.start(text).finish({ topK: 2, threshold: whole.codes[0].probability, evidence: 0 });
+    const few = await coder
+      .start(text)
+      .finish({ topK: 2, threshold: whole.codes[0].probability, evidence: 0 });
     assert.deepEqual(
       few.codes.map(({ code, assigned, evidence }) => [code, assigned, evidence.length]),
       whole.codes.slice(0, 2).map(({ code }, place) => [code, place === 0, 0]),
     );
   });
 
-  test(`${name}: what cannot be coded is told by its code, without a word of the note`, { skip }, async () => {
-    const module = await build(name);
-    const coder = await loaderOf(module).finish();
-    for (const note of ["", "   ", "\r\n\t", "\u0000\u200b "]) {
-      assert.throws(() => coder.start(note), { name: "Error", code: "bad-input", message: /no tokens/ });
-    }
-    for (const options of [
-      { topK: 1, threshold: 2, evidence: 1 },
-      { topK: -1, threshold: null, evidence: 1 },
-      { topK: 1, threshold: null, evidence: 1, more: 1 },
-      undefined,
-    ]) {
-      const refused = coder.start("canary fever").finish(options);
-      await assert.rejects(refused, (error) => error.code === "bad-input" && !error.message.includes("canary"));
-    }
-    // A lone surrogate is one unit, and stays one.
-    const { codes } = await predict(coder, "fever \ud800 cough");
-    assert.ok(codes[0].evidence.every(({ end }) => end <= 13));
-  });
+  test(
+    `${name}: what cannot be coded is told by its code, without a word of the note`,
+    { skip },
+    async () => {
+      const module = await build(name);
+      const coder = await loaderOf(module).finish();
+      for (const note of ["", "   ", "\r\n\t", "\u0000\u200b "]) {
+        assert.throws(() => coder.start(note), { name: "Error", code: "bad-input", message: /no tokens/ });
+      }
+      for (const options of [
+        { topK: 1, threshold: 2, evidence: 1 },
+        { topK: -1, threshold: null, evidence: 1 },
+        { topK: 1, threshold: null, evidence: 1, more: 1 },
+        undefined,
+      ]) {
+        const refused = coder.start("canary fever").finish(options);
+        await assert.rejects(
+          refused,
+          (error) => error.code === "bad-input" && !error.message.includes("canary"),
+        );
+      }
+      // A lone surrogate is one unit, and stays one.
+      const { codes } = await predict(coder, "fever \ud800 cough");
+      assert.ok(codes[0].evidence.every(({ end }) => end <= 13));
+    },
+  );
 }

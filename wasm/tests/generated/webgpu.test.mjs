@@ -47,16 +47,19 @@ after(async () => {
 
 test(`probabilities within 1e-3 of burn's f32 on ${short.length} notes`, { skip }, async () => {
   assert.ok(short.length >= 12);
-  const { device, results } = await page.evaluate(async (texts) => {
-    const coder = (window.coder = await window.load());
-    const results = [];
-    for (const text of texts) {
-      const prediction = coder.start(text);
-      while (!(await prediction.step()));
-      results.push(await prediction.finish({ topK: null, threshold: null, evidence: 2 }));
-    }
-    return { device: coder.device, results };
-  }, short.map(({ text }) => text));
+  const { device, results } = await page.evaluate(
+    async (texts) => {
+      const coder = (window.coder = await window.load());
+      const results = [];
+      for (const text of texts) {
+        const prediction = coder.start(text);
+        while (!(await prediction.step()));
+        results.push(await prediction.finish({ topK: null, threshold: null, evidence: 2 }));
+      }
+      return { device: coder.device, results };
+    },
+    short.map(({ text }) => text),
+  );
   assert.equal(device.kind, "webgpu");
   assert.equal(typeof device.adapter.name, "string");
   assert.equal(device.f16, false, "SwiftShader has no shader-f16");
@@ -65,7 +68,9 @@ test(`probabilities within 1e-3 of burn's f32 on ${short.length} notes`, { skip 
     const wanted = expected[at];
     assert.deepEqual([tokens, windows], [wanted.tokens, wanted.windows]);
     const given = [...codes].sort((a, b) => (a.code < b.code ? -1 : 1)).map(({ probability }) => probability);
-    given.forEach((probability, label) => (worst = Math.max(worst, Math.abs(probability - wanted.burn[label]))));
+    given.forEach(
+      (probability, label) => (worst = Math.max(worst, Math.abs(probability - wanted.burn[label]))),
+    );
     for (const { start, end, text } of codes.flatMap(({ evidence }) => evidence)) {
       assert.equal(short[at].text.slice(start, end), text);
     }
@@ -87,13 +92,21 @@ test("a second coder of the same instance shares the device", { skip }, async ()
 });
 
 test("without WebGPU, or without an adapter, the loader says so", { skip }, async () => {
-  for (const gpu of ["undefined", "{ requestAdapter: async () => null, getPreferredCanvasFormat: () => 'rgba8unorm' }"]) {
+  for (const gpu of [
+    "undefined",
+    "{ requestAdapter: async () => null, getPreferredCanvasFormat: () => 'rgba8unorm' }",
+  ]) {
     const bare = await browser.newPage();
     await bare.addInitScript(`Object.defineProperty(Navigator.prototype, "gpu", { get: () => (${gpu}) })`);
     await bare.route("**/page", (route) => route.fulfill({ contentType: "text/html", body: PAGE }));
     await bare.goto(`${site.origin}/page`);
     await bare.waitForFunction(() => window.ready);
-    const code = await bare.evaluate(() => window.load().then(() => "loaded", (error) => error.code));
+    const code = await bare.evaluate(() =>
+      window.load().then(
+        () => "loaded",
+        (error) => error.code,
+      ),
+    );
     assert.equal(code, "webgpu-unavailable", gpu);
     await bare.close();
   }

@@ -35,7 +35,7 @@ export async function story(notes: AsyncIterable<string>, signal: AbortSignal | 
     }
   }
   const device: Device = coder.device;
-  console.log(device.kind === "cpu" ? device.simd : device.adapter.vendor, coder.manifest.card.name, coder.explainDevice().cpuMs);
+  console.log(device.kind === "cpu" ? device.simd : device.adapter.name, coder.manifest.card.name, coder.explainDevice().cpuMs);
   stop();
   await coder.dispose();
   const table: CodeTable = await CodeTable.load({ signal });
