@@ -12,13 +12,20 @@ if (!existsSync(join(here, "..", "dist", "index.js"))) {
   console.error("error: dist/ is not there\nhint: npm run build");
   process.exit(1);
 }
-const files = ["unit", "browser"].flatMap((folder) =>
+const files = ["unit", "generated", "browser"].flatMap((folder) =>
   readdirSync(join(here, folder))
     .filter((name) => name.endsWith(".test.mjs"))
     .map((name) => join(here, folder, name)),
 );
 // One at a time: browsers and timings want the processor for themselves.
-const words = ["--test", "--test-concurrency=1", "--test-reporter=spec", ...process.argv.slice(2), ...files];
+const words = [
+  "--test",
+  "--test-concurrency=1",
+  "--test-force-exit",
+  "--test-reporter=spec",
+  ...process.argv.slice(2),
+  ...files,
+];
 const { status } = spawnSync(process.execPath, words, {
   stdio: "inherit",
   env: { ...process.env, BERT_XML_TARBALL: pack() },

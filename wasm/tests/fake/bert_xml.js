@@ -63,7 +63,7 @@ export class ModelLoader {
 class Coder {
   constructor(fake) {
     this.fake = fake;
-    const adapter = { vendor: "fake", architecture: "", device: "", description: "", fallback: false };
+    const adapter = { name: "Fake GPU", fallback: false };
     this.device = webgpu ? { kind: "webgpu", adapter, f16: false } : { kind: "cpu", simd: "simd128" };
   }
 
@@ -119,7 +119,15 @@ class Prediction {
       const probability = 1 / (at + 2);
       const least = threshold ?? 0.4;
       const assigned = probability >= least;
-      return { code: word, system: "local", description: word, probability, threshold: least, assigned, evidence: spans };
+      return {
+        code: word,
+        system: "local",
+        description: word,
+        probability,
+        threshold: least,
+        assigned,
+        evidence: spans,
+      };
     });
     return { tokens: this.tokens, windows: this.windows, codes };
   }

@@ -13,16 +13,19 @@ export const modelFolder = join(fixtures, "model");
 export const expected = JSON.parse(readFileSync(join(fixtures, "expected.json"), "utf8"));
 
 /** The notes, in the order of `expected`. */
-export const notes = JSON.parse(readFileSync(join(fixtures, "notes.json"), "utf8")).map(({ id, text, times = 1 }) => ({
-  id,
-  text: text.repeat(times),
-}));
+export const notes = JSON.parse(readFileSync(join(fixtures, "notes.json"), "utf8")).map(
+  ({ id, text, times = 1 }) => ({
+    id,
+    text: text.repeat(times),
+  }),
+);
 
 export const folderOf = (name) => join(wasmRoot, "generated", name);
 
 /** Why a build cannot be tested, or false. Where `CI=true` stands, it has to be there. */
 export function missing(name) {
-  const reason = !existsSync(join(folderOf(name), "bert_xml_bg.wasm")) && `no generated/${name}: cargo xtask package`;
+  const reason =
+    !existsSync(join(folderOf(name), "bert_xml_bg.wasm")) && `no generated/${name}: cargo xtask package`;
   assert.ok(!reason || process.env.CI !== "true", reason || "");
   return reason;
 }

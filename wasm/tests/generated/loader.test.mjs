@@ -40,7 +40,10 @@ test("a damaged shard is refused by its name, and may be fetched again", { skip 
   for (const { file } of loader.files()) {
     const damaged = Buffer.from(files[file]);
     damaged[damaged.length >> 1] ^= 1;
-    assert.throws(() => loader.add(file, damaged), refusal("integrity", new RegExp(`^${file} is damaged .* sha256`)));
+    assert.throws(
+      () => loader.add(file, damaged),
+      refusal("integrity", new RegExp(`^${file} is damaged .* sha256`)),
+    );
     assert.throws(() => loader.add(file, damaged.subarray(1)), refusal("integrity", /size in bytes/));
     loader.add(file, files[file]);
   }
@@ -51,10 +54,16 @@ test("swapped, missing and surplus files are refused", { skip }, async () => {
   const files = filesOf(modelFolder);
   const loader = new module.ModelLoader(files.manifest);
   const [tokenizer, labels, first, second] = loader.files().map(({ file }) => file);
-  assert.throws(() => loader.add(labels, files[labels]), refusal("integrity", /labels\.tsv came where tokenizer\.json is due/));
+  assert.throws(
+    () => loader.add(labels, files[labels]),
+    refusal("integrity", /labels\.tsv came where tokenizer\.json is due/),
+  );
   loader.add(tokenizer, files[tokenizer]);
   loader.add(labels, files[labels]);
-  assert.throws(() => loader.add(first, files[second]), refusal("integrity", new RegExp(`^${first} is damaged or another`)));
+  assert.throws(
+    () => loader.add(first, files[second]),
+    refusal("integrity", new RegExp(`^${first} is damaged or another`)),
+  );
   await assert.rejects(loader.finish(), refusal("integrity", new RegExp(`^${first} is missing`)));
   const whole = loaderOf(module);
   assert.throws(() => whole.add(first, files[first]), refusal("integrity", /no other file is due/));
@@ -63,7 +72,10 @@ test("swapped, missing and surplus files are refused", { skip }, async () => {
 test("what is no manifest, was changed, or is of a later release, is told apart", { skip }, () => {
   const { manifest } = filesOf(modelFolder);
   const load = (bytes) => new module.ModelLoader(bytes);
-  assert.throws(() => load(Buffer.from("<!doctype html>")), refusal("integrity", /^manifest\.json cannot be read/));
+  assert.throws(
+    () => load(Buffer.from("<!doctype html>")),
+    refusal("integrity", /^manifest\.json cannot be read/),
+  );
   assert.throws(() => load(Buffer.from('{"format": "other"}')), refusal("integrity", /must be "bert-xml"/));
   const changed = Buffer.from(String(manifest).replace('"threshold": 0.5', '"threshold": 0.4'));
   assert.throws(() => load(changed), refusal("integrity", /model_id/));

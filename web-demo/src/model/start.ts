@@ -132,7 +132,7 @@ function readCard(manifest: unknown): ModelCard {
 
 function nameDevice(device: Device): string {
   if (device.kind === "cpu") return device.simd === "relaxed" ? "CPU (relaxed SIMD)" : "CPU (SIMD)";
-  const parts = ["GPU", device.adapter, device.f16 ? "half precision" : ""];
+  const parts = ["GPU", device.adapter.name, device.f16 ? "half precision" : ""];
   return parts.filter((part) => part !== "").join(", ");
 }
 
