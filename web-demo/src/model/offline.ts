@@ -6,7 +6,14 @@ interface PolicyFactory {
 /** Milliseconds for the service worker to be ready; some browsers register one and never start it. */
 const PATIENCE = 5000;
 
-export async function workOffline(): Promise<boolean> {
+let registered: Promise<boolean> | undefined;
+
+/** Registers once, however often loading is tried: a policy's name can be taken only once. */
+export function workOffline(): Promise<boolean> {
+  return (registered ??= register());
+}
+
+async function register(): Promise<boolean> {
   if (!("serviceWorker" in navigator) || !import.meta.env.PROD) return false;
   const address = new URL("./sw.js", document.baseURI).href;
   const factory = (globalThis as { trustedTypes?: PolicyFactory }).trustedTypes;
