@@ -210,7 +210,7 @@ async function openLoading(watched: Watched): Promise<Page> {
   const page = await watched.context.newPage();
   await watched.context.route("**/model/manifest.json", () => {});
   await page.goto(watched.url);
-  await page.getByText("Open until loaded").waitFor();
+  await page.getByText("Not sealed yet").waitFor();
   await page.waitForTimeout(1000);
   return page;
 }
