@@ -16,6 +16,15 @@ const files = (name: string): string => new URL(`../files/${name}`, import.meta.
 const count = (page: Page, selector: string): Promise<number> => page.locator(selector).count();
 const facts = (page: Page): Promise<string> => page.locator(".codes-pane .facts").innerText();
 
+/** What axe has against the page as it is. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> } };
+    return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
+  });
+}
+
 test("a pasted note gets codes at once, each with its probability and its words", async () => {
   const { page, context } = await site.page();
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
@@ -174,6 +183,40 @@ test("FHIR and C-CDA files become notes, and what cannot be read is said by plac
   await context.close();
 });
 
+test("dropped files and a chosen folder become notes; what is no note in a folder is passed over", async () => {
+  const { page, context } = await site.page();
+  await page.evaluate(() => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(["Gout of the left foot."], "dropped.txt", { type: "text/plain" }));
+    document.querySelector(".note-pane")!.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer }));
+  });
+  await page.getByRole("heading", { name: "dropped.txt" }).waitFor();
+  await page.locator(".note-text").waitFor();
+  await page.locator("#folder").setInputFiles(files(""));
+  await page.locator(".rail-note", { hasText: "Letter (unstructured.xml)" }).waitFor();
+  assert.equal(await count(page, ".rail-note"), 1 + 1 + 4 + 1 + 1);
+  assert.equal(page.url(), site.url);
+  await context.close();
+});
+
+test("a tab with decisions that no export has asks before it is left", async () => {
+  const { page, context } = await site.page();
+  const asked: string[] = [];
+  page.on("dialog", (dialog) => {
+    asked.push(dialog.type());
+    void dialog.accept();
+  });
+  await codeNote(page, NOTE);
+  await page.reload();
+  assert.deepEqual(asked, []);
+  await sealed(page);
+  await codeNote(page, NOTE);
+  await page.locator(".accept").first().click();
+  await page.reload();
+  assert.deepEqual(asked, ["beforeunload"]);
+  await context.close();
+});
+
 test("a folder's worth of notes is coded with progress, stops and goes on", async () => {
   const { page, context } = await site.page();
   const many = Array.from({ length: 120 }, (_, at) => ({
@@ -231,6 +274,7 @@ test("a model that is not there is said in words, with a way to try again", asyn
   if (process.env["PAGE_FAKE"] !== "1") {
     await page.getByRole("alert").waitFor();
     assert.match(await page.getByRole("alert").innerText(), /no model beside this page/);
+    assert.deepEqual(await violations(page), []);
     await page.unroute("**/model/**");
     await page.getByRole("button", { name: "Try again" }).click();
     await sealed(page);
@@ -239,16 +283,10 @@ test("a model that is not there is said in words, with a way to try again", asyn
 });
 
 test("axe finds nothing, light and dark, in every state", async () => {
-  const source = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
   for (const colorScheme of ["light", "dark"] as const) {
     const { page, context } = await site.page({ colorScheme, reducedMotion: "reduce" });
     const check = async (state: string): Promise<void> => {
-      await page.evaluate(source);
-      const violations = await page.evaluate(async () => {
-        const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> } };
-        return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
-      });
-      assert.deepEqual(violations, [], `${state}, ${colorScheme}`);
+      assert.deepEqual(await violations(page), [], `${state}, ${colorScheme}`);
     };
     await check("empty");
     await codeNote(page, NOTE);
