@@ -68,7 +68,10 @@ export function CodeDetail({ row, note, codes, billable, replace }: Props) {
         <p class="fine">This code is not in ICD-10-CM {codes.release}.</p>
       ) : (
         <dl class="book">
-          <Terms name={`Chapter ${entry.chapter}, ${entry.block}`} terms={above.map((one) => `${one.code} ${one.description}`)} />
+          <Terms
+            name="In the book"
+            terms={[`Chapter ${entry.chapter}, ${entry.block}`, ...above.map((one) => `${one.code} ${one.description}`)]}
+          />
           <Terms name="Includes" terms={entry.inclusionTerms} />
           <Terms name="Excludes1: never together with" terms={inherited(({ excludes1 }) => excludes1)} />
           <Terms name="Excludes2: not part of it" terms={inherited(({ excludes2 }) => excludes2)} />
