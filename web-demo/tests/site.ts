@@ -57,3 +57,18 @@ export async function lowest(page: Page): Promise<void> {
 
 export const NOTE =
   "Discharge summary. 71-year-old man with type 2 diabetes mellitus on metformin and hypertension, admitted with cough, fever and pneumonia. No asthma. Café, naïve, 😀 and 咳 stand here for their offsets.";
+
+/** How many elements there are. */
+export function count(page: Page, selector: string): Promise<number> {
+  return page.locator(selector).count();
+}
+
+/** The line that counts codes to review, accepted and rejected. */
+export function facts(page: Page): Promise<string> {
+  return page.locator(".codes-pane .facts").innerText();
+}
+
+/** A file of tests/files. */
+export function file(name: string): string {
+  return new URL(`./files/${name}`, import.meta.url).pathname;
+}
