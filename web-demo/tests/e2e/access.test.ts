@@ -33,10 +33,12 @@ test("axe finds nothing, light and dark, in every state", async () => {
     await page.getByRole("button", { name: "Export" }).click();
     await check("export");
     await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
     for (const pill of [0, 1]) {
       await page.locator(".pill").nth(pill).click();
       await check(`dialog ${pill}`);
       await page.keyboard.press("Escape");
+      await page.getByRole("dialog").waitFor({ state: "detached" });
     }
     await page.locator("#files").setInputFiles(file("bundle.json"));
     await page.locator(".rail-note").nth(3).waitFor();
@@ -94,6 +96,7 @@ test("the whole work is done with the keyboard alone", async () => {
   await page.keyboard.press("Enter");
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
   assert.match(await page.evaluate(() => document.activeElement?.textContent ?? ""), /Export/);
   await context.close();
 });

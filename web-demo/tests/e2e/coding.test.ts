@@ -137,6 +137,6 @@ test("the model card says name, hash, licence, device and why, milliseconds, and
     assert.match(card, part);
   }
   await page.keyboard.press("Escape");
-  assert.equal(await page.getByRole("dialog").count(), 0);
+  await page.getByRole("dialog").waitFor({ state: "detached" });
   await context.close();
 });
