@@ -58,6 +58,9 @@ function tests(name, folder, apart = false) {
     "tsx",
     "--test",
     "--test-concurrency=1",
+    // A test that fails with a browser open must fail, not wait for ever.
+    "--test-force-exit",
+    "--test-timeout=600000",
     "--test-reporter=spec",
     ...files.map((file) => join("tests", folder, file)),
   ]);
