@@ -3,7 +3,16 @@
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -66,7 +75,9 @@ const table = readFileSync(join(root, "..", "core", "data", "icd10cm-2026-04.tsv
 const hash = createHash("sha256").update(table).digest("hex").slice(0, 8);
 const named = `icd10cm-2026-04.${hash}.bin`;
 if (!readFileSync(join(dist, "code_table.js"), "utf8").includes(`"./${named}"`)) {
-  throw new Error(`js/code_table.ts must name the table ${named}: core/data/icd10cm-2026-04.tsv.gz has changed`);
+  throw new Error(
+    `js/code_table.ts must name the table ${named}: core/data/icd10cm-2026-04.tsv.gz has changed`,
+  );
 }
 copyFileSync(join(root, "..", "core", "data", "icd10cm-2026-04.tsv.gz"), join(dist, named));
 copyFileSync(join(root, "..", "core", "data", "NOTICE.md"), join(dist, "NOTICE.md"));
@@ -77,6 +88,8 @@ for (const file of readdirSync(dist, { recursive: true })) {
   const path = join(dist, file);
   const copied = /generated|worker\.js$|\.bin$/.test(file) && statSync(path).isFile();
   if (copied && statSync(path).size <= 4096) {
-    throw new Error(`dist/${file} has ${statSync(path).size} bytes: ${basename(file)} must have more than 4,096`);
+    throw new Error(
+      `dist/${file} has ${statSync(path).size} bytes: ${basename(file)} must have more than 4,096`,
+    );
   }
 }

@@ -1,6 +1,7 @@
 //! One integration binary; a module a subject.
 
 mod bench;
+mod bundled;
 mod cli;
 mod demo;
 mod evaluate;
@@ -14,3 +15,4 @@ mod signals;
 mod synth;
 mod tokenizer_parity;
 mod train;
+mod wasm_fixture;

@@ -124,7 +124,7 @@ fn a_bad_record_or_model_leaves_no_file() {
     make_run(folder.path(), HeadKind::Xml);
     let (input, out) = (folder.path().join("notes.jsonl"), folder.path().join("out.jsonl"));
     let options = Options {
-        model: folder.path().to_owned(),
+        model: Some(folder.path().to_owned()),
         input: Some(input.clone()),
         text: None,
         top: Top(None),

@@ -83,7 +83,11 @@ function bundledModel(): string {
 }
 
 /** Every file that a manifest of format v1 lists. */
-function listedFiles(manifest: { labels?: { listed?: Listed }; tokenizer?: Listed; shards?: Listed[] }): Listed[] {
+function listedFiles(manifest: {
+  labels?: { listed?: Listed };
+  tokenizer?: Listed;
+  shards?: Listed[];
+}): Listed[] {
   const files = [manifest.labels?.listed, manifest.tokenizer, ...(manifest.shards ?? [])];
   const whole = files.filter((file): file is Listed => typeof file?.sha256 === "string");
   if (whole.length !== files.length || whole.length < 3) {

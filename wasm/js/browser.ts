@@ -27,11 +27,13 @@ export const browser: Host = {
   read,
 
   async compile(url, signal) {
-    const response = await request(url, { signal, store: true });
+    const response = await request(url, { signal });
     try {
       // Where the server names another type than application/wasm, streaming is refused.
       const streams = response.headers.get("content-type")?.startsWith("application/wasm");
-      return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));
+      return await (streams
+        ? WebAssembly.compileStreaming(response)
+        : WebAssembly.compile(await response.arrayBuffer()));
     } catch (error) {
       throw signal?.aborted ? abortError(signal) : notCompiled(error);
     }
@@ -50,7 +52,9 @@ export const browser: Host = {
 
   async adapter() {
     try {
-      const adapter = await (navigator as { gpu?: Gpu }).gpu?.requestAdapter({ powerPreference: "high-performance" });
+      const adapter = await (navigator as { gpu?: Gpu }).gpu?.requestAdapter({
+        powerPreference: "high-performance",
+      });
       return adapter ? described(adapter) : undefined;
     } catch {
       return undefined;
@@ -99,11 +103,10 @@ async function read(url: URL, options: ReadOptions): Promise<Uint8Array<ArrayBuf
   return whole;
 }
 
-async function request(url: URL, { signal, store = true }: ReadOptions): Promise<Response> {
+async function request(url: URL, { signal, http = "default" }: ReadOptions): Promise<Response> {
   let response: Response;
   try {
-    // What goes into a cache of its own need not fill the HTTP cache as well.
-    response = await fetch(url, { signal: signal ?? null, cache: store ? "default" : "no-store" });
+    response = await fetch(url, { signal: signal ?? null, cache: http });
   } catch (error) {
     throw failed(url, error, signal);
   }
@@ -114,7 +117,10 @@ async function request(url: URL, { signal, store = true }: ReadOptions): Promise
     throw new IcdCoderError("network", `${url.href} was answered with ${response.status}`);
   }
   if (response.headers.get("content-type")?.startsWith("text/html")) {
-    throw new IcdCoderError("not-found", `${url.href} is a web page, not a file of the model: does the folder exist?`);
+    throw new IcdCoderError(
+      "not-found",
+      `${url.href} is a web page, not a file of the model: does the folder exist?`,
+    );
   }
   return response;
 }
@@ -141,9 +147,12 @@ function startWorker(given: LoadOptions["worker"]): WorkerPort {
   const worker = owned ? newWorker(given) : given;
   return {
     post: (message, transfer) => worker.postMessage(message, transfer),
-    listen: (onMessage) => worker.addEventListener("message", (event: MessageEvent<Answer>) => onMessage(event.data)),
+    listen: (onMessage) =>
+      worker.addEventListener("message", (event: MessageEvent<Answer>) => onMessage(event.data)),
     onFailure: (listener) => {
-      worker.addEventListener("error", () => listener("the worker failed, or its script could not be loaded"));
+      worker.addEventListener("error", () =>
+        listener("the worker failed, or its script could not be loaded"),
+      );
       worker.addEventListener("messageerror", () => listener("a message of the worker could not be read"));
     },
     busy: () => {},
@@ -164,18 +173,22 @@ function newWorker(given: Exclude<LoadOptions["worker"], WorkerLike>): WorkerLik
   try {
     return new Worker(address instanceof URL ? trusted(address) : (address as URL), { type: "module" });
   } catch (error) {
-    const hint = "with require-trusted-types-for, allow the policy by `trusted-types bert-xml`, or pass `worker`";
+    const hint =
+      "with require-trusted-types-for, allow the policy by `trusted-types bert-xml`, or pass `worker`";
     throw new IcdCoderError("worker", `the page's policy forbids the worker: ${hint}`, { cause: error });
   }
 }
 
 interface TrustedTypes {
-  createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): URL };
+  createPolicy(
+    name: string,
+    rules: { createScriptURL(url: string): string },
+  ): { createScriptURL(url: string): URL };
 }
 
 let policy: ReturnType<TrustedTypes["createPolicy"]> | undefined;
 
-/** The address as a page with `require-trusted-types-for 'script'` takes it. Only this package's own addresses and a caller's URL come here. */
+/** The address as a page with `require-trusted-types-for 'script'` takes it: the package's own, or a caller's URL. */
 function trusted(address: URL): URL {
   const types = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes;
   policy ??= types?.createPolicy(POLICY, { createScriptURL: (url) => url });

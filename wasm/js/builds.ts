@@ -47,7 +47,10 @@ export function cpuBuild(): Build {
   if (WebAssembly.validate(moduleWith(SPLAT))) {
     return buildOf("cpu-simd");
   }
-  throw new IcdCoderError("unsupported", "this browser's WebAssembly has no SIMD; one from 2021 or later has");
+  throw new IcdCoderError(
+    "unsupported",
+    "this browser's WebAssembly has no SIMD; one from 2021 or later has",
+  );
 }
 
 const compiled = new WeakMap<Host, Map<BuildName, WebAssembly.Module>>();

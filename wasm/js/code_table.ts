@@ -18,7 +18,9 @@ export async function openTable(host: Host, { url, wasmUrl, signal }: TableOptio
   // would unpack on the way.
   const table = url ?? new URL("./icd10cm-2026-04.9f334273.bin", import.meta.url);
   const [generated, module, bytes] = await Promise.all([
-    import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ glue.href) as Promise<Generated>,
+    import(
+      /* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ glue.href
+    ) as Promise<Generated>,
     host.compile(host.file(wasm), signal),
     host.read(host.file(table), { signal }),
   ]);

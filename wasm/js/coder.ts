@@ -50,7 +50,10 @@ export class Coder implements IcdCoder {
   static async load(host: Host, address: string | URL, options: LoadOptions = {}): Promise<Coder> {
     const { device = "auto", signal, cache = true, worker } = options;
     if (!["auto", "webgpu", "cpu"].includes(device)) {
-      throw new IcdCoderError("bad-input", `device is ${JSON.stringify(device)}: it must be auto, webgpu or cpu`);
+      throw new IcdCoderError(
+        "bad-input",
+        `device is ${JSON.stringify(device)}: it must be auto, webgpu or cpu`,
+      );
     }
     throwIfAborted(signal);
     const store = cache === true ? await host.openCache() : cache === false ? undefined : cache;
@@ -101,7 +104,8 @@ export class Coder implements IcdCoder {
       try {
         prediction = await this.predict(note, each);
       } catch (error) {
-        const ends = error instanceof IcdCoderError && (error.code === "aborted" || error.code === "disposed");
+        const ends =
+          error instanceof IcdCoderError && (error.code === "aborted" || error.code === "disposed");
         if (onError === undefined || ends) {
           throw error;
         }
@@ -197,15 +201,24 @@ export class Coder implements IcdCoder {
 }
 
 /** The options as the engine takes them. */
-function checked(note: unknown, { topK = TOP_K, threshold = "tuned", evidence = true }: PredictOptions): ReportOptions {
+function checked(
+  note: unknown,
+  { topK = TOP_K, threshold = "tuned", evidence = true }: PredictOptions,
+): ReportOptions {
   if (typeof note !== "string") {
     throw new IcdCoderError("bad-input", `the note is a ${typeof note}: it must be a string`);
   }
   if (topK !== null && !(Number.isInteger(topK) && topK >= 1)) {
-    throw new IcdCoderError("bad-input", `topK is ${topK}: it must be a whole number from 1, or null for all codes`);
+    throw new IcdCoderError(
+      "bad-input",
+      `topK is ${topK}: it must be a whole number from 1, or null for all codes`,
+    );
   }
   if (threshold !== "tuned" && !(typeof threshold === "number" && threshold >= 0 && threshold <= 1)) {
-    throw new IcdCoderError("bad-input", `threshold is ${threshold}: it must be "tuned" or a number from 0 to 1`);
+    throw new IcdCoderError(
+      "bad-input",
+      `threshold is ${threshold}: it must be "tuned" or a number from 0 to 1`,
+    );
   }
   const spans = evidence === true ? EVIDENCE : evidence === false ? 0 : evidence;
   if (!(Number.isInteger(spans) && spans >= 0)) {
@@ -213,4 +226,3 @@ function checked(note: unknown, { topK = TOP_K, threshold = "tuned", evidence = 
   }
   return { topK, threshold: threshold === "tuned" ? null : threshold, evidence: spans };
 }
-

@@ -79,14 +79,24 @@ async function onWebGpu(
   adapter: Adapter | undefined,
 ): Promise<Chosen> {
   if (adapter === undefined) {
-    throw new IcdCoderError("webgpu-unavailable", "WebGPU was asked for, and the browser offers no GPU adapter");
+    throw new IcdCoderError(
+      "webgpu-unavailable",
+      "WebGPU was asked for, and the browser offers no GPU adapter",
+    );
   }
   const session = await Session.open(parts, buildOf("webgpu"), progress, signal);
   progress.enter("warmup");
   const { ms, tokens } = await timed(session, 1, true, signal);
   await standBy(parts, signal);
   const text = `WebGPU on ${adapter.name}: the caller asked for it. ${tokens} tokens take ${ms} ms.`;
-  const report = { device: session.device, why: "asked", text, webgpuMs: ms, tokens, adapter: adapter.name } as const;
+  const report = {
+    device: session.device,
+    why: "asked",
+    text,
+    webgpuMs: ms,
+    tokens,
+    adapter: adapter.name,
+  } as const;
   return { session, report };
 }
 
@@ -114,7 +124,10 @@ async function compare(
         throw error;
       }
       const text = `CPU: WebGPU on ${adapter.name} failed (${error.code}). ${said(onCpu)}`;
-      return { session: cpu, report: { device: cpu.device, why: "webgpu-failed", text, ...spread(onCpu, adapter) } };
+      return {
+        session: cpu,
+        report: { device: cpu.device, why: "webgpu-failed", text, ...spread(onCpu, adapter) },
+      };
     }
     const kind = onGpu.ms < onCpu.ms ? "webgpu" : "cpu";
     const [session, slower] = kind === "webgpu" ? [gpu, cpu] : [cpu, gpu];
@@ -159,9 +172,12 @@ async function asBefore(
   return { session, report: measured(session, "remembered", before, adapter) };
 }
 
-/** Has the CPU build at hand for the day on which the GPU is lost: the page may have forbidden itself to fetch by then. */
+/** Has the CPU build at hand for when the GPU is lost: the page may have forbidden itself every fetch by then. */
 async function standBy({ host }: SessionParts, signal: AbortSignal | undefined): Promise<void> {
-  await orAborted(moduleOf(cpuBuild(), host, signal).catch(() => undefined), signal);
+  await orAborted(
+    moduleOf(cpuBuild(), host, signal).catch(() => undefined),
+    signal,
+  );
 }
 
 /** Times a session, and closes it if that fails. */
@@ -179,7 +195,12 @@ async function timed(
   }
 }
 
-function measured(session: Session, why: "measured" | "remembered", numbers: Remembered, adapter: Adapter): DeviceReport {
+function measured(
+  session: Session,
+  why: "measured" | "remembered",
+  numbers: Remembered,
+  adapter: Adapter,
+): DeviceReport {
   const { kind, cpuMs, webgpuMs, tokens } = numbers;
   const place = kind === "webgpu" ? `WebGPU on ${adapter.name}` : "CPU";
   const when = why === "measured" ? "just now" : "at an earlier visit";
@@ -212,7 +233,10 @@ function said({ ms, tokens }: Timing): string {
   return `${tokens} tokens take ${ms} ms.`;
 }
 
-function spread({ ms, tokens }: Timing, adapter: Adapter): { cpuMs: number; tokens: number; adapter: string } {
+function spread(
+  { ms, tokens }: Timing,
+  adapter: Adapter,
+): { cpuMs: number; tokens: number; adapter: string } {
   return { cpuMs: ms, tokens, adapter: adapter.name };
 }
 

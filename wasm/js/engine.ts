@@ -1,7 +1,16 @@
 // The worker's side: requests in, the generated module's answers out. It fetches nothing and logs nothing.
 
 import { isKnownCode } from "./errors.js";
-import type { Envelope, ListedFile, Replies, Report, ReportOptions, Request, WireError, WorkerEnd } from "./protocol.js";
+import type {
+  Envelope,
+  ListedFile,
+  Replies,
+  Report,
+  ReportOptions,
+  Request,
+  WireError,
+  WorkerEnd,
+} from "./protocol.js";
 import type { Device, Manifest } from "./types.js";
 
 /** The face of a generated build (`wasm/generated/NAME/bert_xml.js`). */

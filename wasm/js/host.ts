@@ -27,8 +27,8 @@ export interface ReadOptions {
   readonly onBytes?: ((bytes: number) => void) | undefined;
   /** The size that the file must have. */
   readonly bytes?: number | undefined;
-  /** Whether the place's own HTTP cache may keep it too. */
-  readonly store?: boolean | undefined;
+  /** What the HTTP cache may do: by default all; `no-cache` asks the server each time; `no-store` keeps nothing. */
+  readonly http?: "default" | "no-cache" | "no-store" | undefined;
 }
 
 /** The place where the package runs. */

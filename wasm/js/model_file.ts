@@ -46,7 +46,7 @@ export class ModelFolder {
   async manifest(signal: AbortSignal | undefined): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#manifest === undefined) {
       try {
-        this.#manifest = await this.#host.read(new URL(MANIFEST, this.#base), { signal });
+        this.#manifest = await this.#host.read(new URL(MANIFEST, this.#base), { signal, http: "no-cache" });
       } catch (error) {
         const kept = await this.#match(this.#manifestKey());
         if (!(error instanceof IcdCoderError && error.code === "network") || kept === undefined) {
@@ -171,12 +171,23 @@ export class ModelFolder {
     signal: AbortSignal,
   ): Promise<Uint8Array<ArrayBuffer>> {
     if (!/^[\w-][\w.-]*$/.test(file)) {
-      throw new IcdCoderError("integrity", `the manifest lists ${JSON.stringify(file)}: not a plain file name`);
+      throw new IcdCoderError(
+        "integrity",
+        `the manifest lists ${JSON.stringify(file)}: not a plain file name`,
+      );
     }
     const url = new URL(file, this.#base);
-    const read = await this.#host.read(url, { signal, onBytes, bytes, store: this.#cache === undefined });
+    const read = await this.#host.read(url, {
+      signal,
+      onBytes,
+      bytes,
+      http: this.#cache === undefined ? "default" : "no-store",
+    });
     if (read.byteLength !== bytes) {
-      throw new IcdCoderError("integrity", `${url.href} has ${read.byteLength} bytes, not the ${bytes} of the manifest`);
+      throw new IcdCoderError(
+        "integrity",
+        `${url.href} has ${read.byteLength} bytes, not the ${bytes} of the manifest`,
+      );
     }
     return read;
   }
@@ -197,7 +208,10 @@ export class ModelFolder {
   /** Whether it lies in the cache now. A full disk or a private window is no error: the model works all the same. */
   async #put(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
     try {
-      const headers = { "content-type": "application/octet-stream", "content-length": String(bytes.byteLength) };
+      const headers = {
+        "content-type": "application/octet-stream",
+        "content-length": String(bytes.byteLength),
+      };
       await this.#cache?.put(key, new Response(bytes, { headers }));
       return this.#cache !== undefined;
     } catch {

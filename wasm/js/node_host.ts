@@ -76,7 +76,9 @@ function startWorker(given: LoadOptions["worker"]): WorkerPort {
     post: (message, transfer) => worker.postMessage(message, transfer as never),
     listen: (onMessage) => worker.on("message", (answer: Answer) => onMessage(answer)),
     onFailure: (listener) => {
-      worker.on("error", (error) => listener(`the worker thread failed (${error instanceof Error ? error.name : "error"})`));
+      worker.on("error", (error) =>
+        listener(`the worker thread failed (${error instanceof Error ? error.name : "error"})`),
+      );
       worker.on("exit", () => ended || listener("the worker thread ended"));
     },
     busy: (busy) => (busy ? worker.ref() : worker.unref()),

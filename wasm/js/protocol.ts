@@ -26,7 +26,12 @@ export interface Report {
 
 /** A request to one engine of a worker. */
 export type Request =
-  | { readonly do: "open"; readonly glue: string; readonly module: WebAssembly.Module; readonly manifest: Uint8Array }
+  | {
+      readonly do: "open";
+      readonly glue: string;
+      readonly module: WebAssembly.Module;
+      readonly manifest: Uint8Array;
+    }
   | { readonly do: "add"; readonly file: string; readonly bytes: Uint8Array }
   | { readonly do: "finish" }
   | { readonly do: "start"; readonly note: string }
@@ -76,6 +81,6 @@ export interface Port<Out, In> {
 
 /** The worker's end. */
 export interface WorkerEnd extends Port<Answer, Envelope> {
-  /** Called at an error that nobody caught: a trap in a future of the engine ends there, and its promise never settles. */
+  /** Called at an error that nobody caught: so ends a trap in a future of the engine, whose promise never settles. */
   onUncaught(listener: () => void): void;
 }

@@ -55,7 +55,10 @@ export class Session {
           if (arrived === opened.files.length) {
             progress.enter("verify");
           }
-          await orAborted(connection.request({ do: "add", file, bytes }, transfer ? [bytes.buffer] : []), signal);
+          await orAborted(
+            connection.request({ do: "add", file, bytes }, transfer ? [bytes.buffer] : []),
+            signal,
+          );
         },
         (file, bytes) => progress.file(file, bytes),
         signal,

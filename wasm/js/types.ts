@@ -77,7 +77,7 @@ export interface PredictOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A stretch of the note that speaks for a code. `start` and `end` are UTF-16 offsets: `note.slice(start, end) === text`. */
+/** A stretch of the note that speaks for a code, in UTF-16 offsets: `note.slice(start, end) === text`. */
 export interface Evidence {
   readonly start: number;
   readonly end: number;
@@ -112,7 +112,8 @@ export interface Prediction {
 /** How {@link IcdCoder.predictMany} works through its notes. */
 export interface PredictManyOptions extends PredictOptions {
   /** After each note; `total` where the notes are an array. */
-  readonly onProgress?: ((progress: { readonly done: number; readonly total: number | undefined }) => void) | undefined;
+  readonly onProgress?:
+    ((progress: { readonly done: number; readonly total: number | undefined }) => void) | undefined;
   /** With it, a note that cannot be coded is reported here and left out; without it, its error is thrown. */
   readonly onError?: ((error: Error, index: number) => void) | undefined;
 }
@@ -126,13 +127,7 @@ export interface IndexedPrediction extends Prediction {
 export interface DeviceReport {
   readonly device: Device;
   readonly why:
-    | "asked"
-    | "measured"
-    | "remembered"
-    | "no-adapter"
-    | "software-adapter"
-    | "webgpu-failed"
-    | "device-lost";
+    "asked" | "measured" | "remembered" | "no-adapter" | "software-adapter" | "webgpu-failed" | "device-lost";
   /** One English sentence with the numbers. */
   readonly text: string;
   /** Milliseconds of the warm-up note on the CPU. */

@@ -18,7 +18,14 @@ const files = ["unit", "browser"].flatMap((folder) =>
     .map((name) => join(here, folder, name)),
 );
 // One at a time: browsers and timings want the processor for themselves.
-const words = ["--test", "--test-concurrency=1", "--test-force-exit", "--test-reporter=spec", ...process.argv.slice(2), ...files];
+const words = [
+  "--test",
+  "--test-concurrency=1",
+  "--test-force-exit",
+  "--test-reporter=spec",
+  ...process.argv.slice(2),
+  ...files,
+];
 const { status } = spawnSync(process.execPath, words, {
   stdio: "inherit",
   env: { ...process.env, BERT_XML_TARBALL: pack() },

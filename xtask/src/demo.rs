@@ -1,7 +1,10 @@
-//! `cargo xtask demo`: from a fresh checkout to codes with evidence, in one command.
+//! `cargo xtask demo`: from a fresh checkout to the page of a clinic, in one command.
+//!
+//! check → build → a story of training → a note coded by the bundled model → the npm package → the page → served
 
 use std::{
-    env,
+    env, fs,
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
@@ -12,45 +15,153 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     machine::{needs, program, table},
-    wasm_target,
+    npm, package, wasm_target,
 };
 
-/// Longest that `rustup` may take for the wasm target, which the demo can do without.
+/// Longest that `rustup` may take for the wasm target, which the training can do without.
 const RUSTUP: Duration = Duration::from_secs(60);
+/// Where the story goes when nobody says otherwise; the trainer's own default.
+const STORY: &str = "out/demo";
+/// A note for the bundled model, invented.
+const NOTE: &str = "Follow-up visit. 58-year-old woman with type 2 diabetes and hypertension, both well controlled on \
+                    metformin and lisinopril. She has had a dry cough and a runny nose for three days, no fever. No chest \
+                    pain. Her father had a stroke. Assessment: acute upper respiratory infection; diabetes; hypertension.";
 
-/// Checks the machine, builds what the tests build, and runs `bert-xml demo` with the arguments behind `--`.
+/// What `demo` was told.
+struct Told {
+    /// Exit when all is done, instead of serving the page.
+    once: bool,
+    /// Tell the story of training even if it was told before.
+    again: bool,
+    /// What `bert-xml demo` takes.
+    passed: Vec<String>,
+}
+
+/// Checks the machine, builds what the tests build, trains a small model, codes a note with the bundled one, builds
+/// the npm package and the page, and serves it. What is there from an earlier call is kept.
 ///
 /// # Errors
-/// Something needed is missing; the build or the demo failed; unknown arguments.
+/// Something needed is missing; a step failed, by name; unknown arguments.
 pub fn run(root: &Path, args: &[String]) -> Result<()> {
-    let (own, passed) = match args.iter().position(|word| word == "--") {
-        Some(at) => (&args[..at], &args[at + 1..]),
-        None => (args, &[][..]),
-    };
-    let once = match own {
-        [] => false,
-        [word] if word == "--once" => true,
-        _ => {
-            bail!("`demo` takes --once, and behind `--` what `bert-xml demo` takes; not `{}`", own.join(" "))
-        }
-    };
+    let told = told(args)?;
     let target = target_folder(root)?;
-    check(&target)?;
-    build(root)?;
+    let mut steps = Steps::new();
+    steps.step("the machine", "10 s", || check(&target))?;
+    steps.step("cargo build", "cold 15 min", || build(root))?;
     let binary = target.join("debug").join(format!("bert-xml{}", env::consts::EXE_SUFFIX));
     let shown = binary.strip_prefix(root).unwrap_or(&binary).display().to_string();
-    eprintln!("\n== {shown} demo {}", passed.join(" "));
-    let status = Command::new(&binary)
-        .arg("demo")
-        .args(passed)
-        .current_dir(root)
-        .status()
-        .with_context(|| format!("{shown} does not start"))?;
-    ensure!(status.success(), "the demo did not finish: {status}");
-    if !once {
-        println!("\nOpen the report in any browser: it is one file and needs no network.");
-        println!("`bert-xml` is {shown}.");
+    steps.step("a story of training", "3 min", || story(root, &binary, &told))?;
+    steps.step("a note coded by the bundled model", "2 s", || code_a_note(root, &binary))?;
+    if let Some(what) = npm::lacking() {
+        eprintln!("\nThe page is left out: {what}; the table above says what brings it.");
+        return Ok(());
     }
+    steps.step("the npm package", "cold 15 min", || package::run(root, &[]))?;
+    let page = root.join("web-demo");
+    steps.step("the page", "30 s", || {
+        npm::install(&page)?;
+        npm::run(&page, &["run", "build"])
+    })?;
+    println!("\n`bert-xml` is {shown}; the report of the training is {STORY}/report.html.");
+    if told.once { serve_once(&page) } else { serve(&page) }
+}
+
+fn told(args: &[String]) -> Result<Told> {
+    let (own, passed) = match args.iter().position(|word| word == "--") {
+        Some(at) => (&args[..at], args[at + 1..].to_vec()),
+        None => (args, Vec::new()),
+    };
+    let mut told = Told { once: false, again: !passed.is_empty(), passed };
+    for word in own {
+        match word.as_str() {
+            "--once" => told.once = true,
+            "--again" => told.again = true,
+            _ => bail!(
+                "`demo` takes --once, --again, and behind `--` what `bert-xml demo` takes; not `{word}`"
+            ),
+        }
+    }
+    Ok(told)
+}
+
+/// Names each step before it runs, and says what it took beside what it takes.
+struct Steps {
+    start: Instant,
+    number: usize,
+}
+
+impl Steps {
+    fn new() -> Self {
+        Self { start: Instant::now(), number: 0 }
+    }
+
+    fn step(&mut self, name: &str, expected: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.number += 1;
+        eprintln!("\n== {}/7 {name} (about {expected} on two cores)", self.number);
+        let start = Instant::now();
+        work().with_context(|| format!("step `{name}` failed"))?;
+        let (took, all) = (start.elapsed().as_secs_f64(), self.start.elapsed().as_secs_f64());
+        eprintln!("   {took:.0} s, {all:.0} s in all");
+        Ok(())
+    }
+}
+
+/// `bert-xml demo`, unless its report is there and newer than the program.
+fn story(root: &Path, binary: &Path, told: &Told) -> Result<()> {
+    let changed = |path: &Path| fs::metadata(path).and_then(|it| it.modified()).ok();
+    let report = changed(&root.join(STORY).join("report.html"));
+    if !told.again && report.is_some() && report >= changed(binary) {
+        eprintln!("told before: {STORY}/report.html; --again tells it anew");
+        return Ok(());
+    }
+    run_command(Command::new(binary).arg("demo").args(&told.passed).current_dir(root))
+}
+
+/// The bundled model on an invented note: as a user would call it.
+fn code_a_note(root: &Path, binary: &Path) -> Result<()> {
+    println!("{NOTE}\n");
+    let output = Command::new(binary)
+        .args(["predict", "--text", NOTE, "--top", "5", "--progress", "none"])
+        .current_dir(root)
+        .stderr(Stdio::inherit())
+        .output()
+        .context("bert-xml does not start")?;
+    ensure!(output.status.success(), "bert-xml predict: {}", output.status);
+    let note: serde_json::Value = serde_json::from_slice(&output.stdout).context("reading the codes")?;
+    for code in note["codes"].as_array().context("a prediction has codes")? {
+        let word = code["evidence"][0]["text"].as_str().unwrap_or_default();
+        println!(
+            "  {:>4.0} %  {:<8} {}  ({word})",
+            100.0 * code["probability"].as_f64().unwrap_or_default(),
+            code["code"].as_str().unwrap_or_default(),
+            code["description"].as_str().unwrap_or_default(),
+        );
+    }
+    Ok(())
+}
+
+/// The server in the foreground, until Ctrl-C.
+fn serve(page: &Path) -> Result<()> {
+    println!("\nServing the page; Ctrl-C ends it.");
+    run_command(Command::new("node").args(["serve.mjs", "--model", "../model"]).current_dir(page))
+}
+
+/// Starts the server, waits for its address, and ends it.
+fn serve_once(page: &Path) -> Result<()> {
+    let mut server = Command::new("node")
+        .args(["serve.mjs", "--model", "../model"])
+        .current_dir(page)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("node does not start")?;
+    let mut line = String::new();
+    let told = BufReader::new(server.stdout.take().expect("piped")).read_line(&mut line);
+    // It serves nobody: whether it was there to end is of no account.
+    let _ = server.kill();
+    let _ = server.wait();
+    told.context("reading the server's address")?;
+    ensure!(line.contains("http://127.0.0.1:"), "the server printed no address");
+    println!("The page is served by `node web-demo/serve.mjs --model model`, for example at {}", line.trim());
     Ok(())
 }
 
@@ -105,15 +216,32 @@ fn add_wasm_target() -> bool {
 
 /// The build of the tests, features and all: one set of artifacts for both.
 fn build(root: &Path) -> Result<()> {
-    let arguments = ["build", "--locked", "--all-targets"];
-    eprintln!("\n== cargo {}", arguments.join(" "));
-    let start = Instant::now();
-    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(arguments)
-        .current_dir(root)
-        .status()
-        .context("cargo does not start")?;
-    ensure!(status.success(), "the build failed: {status}");
-    eprintln!("built in {:.0} s", start.elapsed().as_secs_f64());
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    run_command(Command::new(cargo).args(["build", "--locked", "--all-targets"]).current_dir(root))
+}
+
+fn run_command(command: &mut Command) -> Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| format!("{name} does not start"))?;
+    ensure!(status.success(), "{name}: {status}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<(bool, bool, Vec<String>)> {
+        let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+        told(&args).map(|told| (told.once, told.again, told.passed))
+    }
+
+    #[test]
+    fn arguments_of_the_story_stand_behind_two_dashes_and_tell_it_anew() {
+        assert_eq!(parse(&[]).unwrap(), (false, false, vec![]));
+        assert_eq!(parse(&["--once"]).unwrap(), (true, false, vec![]));
+        assert_eq!(parse(&["--once", "--", "--patients", "50"]).unwrap().2, ["--patients", "50"]);
+        assert!(parse(&["--", "--patients"]).unwrap().1);
+        assert!(parse(&["--twice"]).is_err());
+    }
 }

@@ -146,7 +146,8 @@ fn compiler() -> Result<String, String> {
     found.next().map(str::to_owned).ok_or_else(|| "not found".into())
 }
 
-fn node() -> Result<String, String> {
+/// The version of Node, or why it does not do.
+pub fn node() -> Result<String, String> {
     let version = output("node", &["--version"]).ok_or("not found")?;
     let version = version.trim().to_owned();
     let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u64>().ok());

@@ -2,6 +2,8 @@
 
 mod demo;
 mod machine;
+mod npm;
+mod package;
 mod stages;
 mod wasm_target;
 
@@ -10,8 +12,11 @@ use std::{path::Path, process::ExitCode};
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  demo [--once] [-- ARGS]          check the machine, build, and run `bert-xml demo ARGS`; --once says no more
+  demo [--once] [--again] [-- A]   check, build, `bert-xml demo A`, code a note, build and serve the page;
+                                   --once exits instead of serving, --again trains even if it was done before
   test [--only A,B] [--skip A,B]   everything that has to hold, stage by stage; --list names the stages
+  package [--only A,B] [--dev]     build the npm package in wasm/: cpu, cpu-simd, codes, webgpu; --dev: not optimised
+  privacy [--write]                the whole privacy proof in a browser; --write puts its table into PRIVACY.md
   wasm-target                      make the standard library for wasm32-unknown-unknown available
 ";
 
@@ -32,6 +37,8 @@ fn chore(args: &[String]) -> anyhow::Result<()> {
     };
     match name.as_str() {
         "demo" => demo::run(root, rest),
+        "package" => package::run(root, rest),
+        "privacy" => privacy(root, rest),
         "test" => stages::run(root, rest),
         "wasm-target" => {
             anyhow::ensure!(rest.is_empty(), "wasm-target takes no arguments");
@@ -43,4 +50,12 @@ fn chore(args: &[String]) -> anyhow::Result<()> {
         }
         other => anyhow::bail!("unknown chore `{other}`\n\n{USAGE}"),
     }
+}
+
+/// The page's proof in its long form; the package must be built.
+fn privacy(root: &Path, args: &[String]) -> anyhow::Result<()> {
+    let page = root.join("web-demo");
+    npm::install(&page)?;
+    let words = ["run", "test:privacy", "--", "--long"];
+    npm::run(&page, &[&words[..], &args.iter().map(String::as_str).collect::<Vec<_>>()].concat())
 }

@@ -1,40 +1,48 @@
 //! `cargo xtask test`: the stages that have to hold, in order, and the time each took.
 
-use crate::wasm_target;
-use anyhow::{Context, Result, bail, ensure};
+use crate::{npm, package, wasm_target};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::{
     path::Path,
     process::Command,
     time::{Duration, Instant},
 };
 
-/// One step of the check: a name for `--only` and `--skip`, and a cargo command.
+/// One step of the check, with a name for `--only` and `--skip`.
 struct Stage {
     name: &'static str,
-    cargo: &'static [&'static str],
+    work: Work,
     env: &'static [(&'static str, &'static str)],
 }
 
+/// What a stage does.
+enum Work {
+    /// A cargo command.
+    Cargo(&'static [&'static str]),
+    /// The npm package, as `cargo xtask package` builds it.
+    Package,
+    /// `npm ci` and `npm test` in a folder.
+    Npm(&'static str),
+}
+
 /// In the order they run: cheap answers first, and the tests last, so that a log ends with their lines.
-/// `wasm` and `gpu` only compile: this needs neither a browser nor a card nor CUDA. `wasm` is skipped where its
-/// target is not to be had.
+/// `gpu` only compiles: this needs no card and no CUDA. What a machine lacks is skipped by name, but for `CI=true`.
 const STAGES: &[Stage] = &[
-    Stage { name: "fmt", cargo: &["fmt", "--all", "--check"], env: &[] },
-    Stage { name: "build", cargo: &["build", "--locked", "--all-targets"], env: &[] },
+    Stage { name: "fmt", work: Work::Cargo(&["fmt", "--all", "--check"]), env: &[] },
+    Stage { name: "build", work: Work::Cargo(&["build", "--locked", "--all-targets"]), env: &[] },
     Stage {
         name: "clippy",
-        cargo: &["clippy", "--locked", "--all-targets", "--", "-D", "warnings"],
+        work: Work::Cargo(&["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]),
         env: &[],
     },
-    Stage { name: "doc", cargo: &["doc", "--locked", "--no-deps"], env: &[("RUSTDOCFLAGS", "-D warnings")] },
     Stage {
-        name: "wasm",
-        cargo: &["build", "--locked", "-p", "bert-xml-wasm", "--target", wasm_target::TARGET],
-        env: &[],
+        name: "doc",
+        work: Work::Cargo(&["doc", "--locked", "--no-deps"]),
+        env: &[("RUSTDOCFLAGS", "-D warnings")],
     },
     Stage {
         name: "gpu",
-        cargo: &[
+        work: Work::Cargo(&[
             "build",
             "--locked",
             "-p",
@@ -43,11 +51,48 @@ const STAGES: &[Stage] = &[
             "cuda",
             "--profile",
             "gpu-check",
-        ],
+        ]),
         env: &[],
     },
-    Stage { name: "test", cargo: &["test", "--locked"], env: &[] },
+    Stage { name: "package", work: Work::Package, env: &[] },
+    Stage { name: "npm", work: Work::Npm("wasm"), env: &[] },
+    Stage { name: "page", work: Work::Npm("web-demo"), env: &[] },
+    Stage { name: "test", work: Work::Cargo(&["test", "--locked"]), env: &[] },
 ];
+
+impl Stage {
+    /// The command as somebody would type it.
+    fn command(&self) -> String {
+        match self.work {
+            Work::Cargo(words) => format!("cargo {}", words.join(" ")),
+            Work::Package => "cargo xtask package".into(),
+            Work::Npm(folder) => format!("npm ci && npm test, in {folder}/"),
+        }
+    }
+
+    /// What is missing here for this stage, if anything is. Gets what can be got.
+    fn lacking(&self) -> Option<String> {
+        match self.work {
+            Work::Cargo(_) => None,
+            Work::Package => match wasm_target::ensure() {
+                Err(error) => Some(format!("{error:#}")),
+                Ok(()) => npm::lacking(),
+            },
+            Work::Npm(_) => npm::lacking(),
+        }
+    }
+
+    fn run(&self, root: &Path) -> Result<()> {
+        match self.work {
+            Work::Cargo(words) => run_cargo(root, words, self.env),
+            Work::Package => package::run(root, &[]),
+            Work::Npm(folder) => {
+                npm::install(&root.join(folder))?;
+                npm::run(&root.join(folder), &["test"])
+            }
+        }
+    }
+}
 
 /// Runs the stages that `args` choose (all without arguments) and prints a table of times.
 ///
@@ -55,21 +100,22 @@ const STAGES: &[Stage] = &[
 /// A stage that failed, by name (later ones are not run), or arguments that name no stage.
 pub fn run(root: &Path, args: &[String]) -> Result<()> {
     if args == ["--list"] {
-        STAGES.iter().for_each(|stage| println!("{:<7} cargo {}", stage.name, stage.cargo.join(" ")));
+        STAGES.iter().for_each(|stage| println!("{:<7} {}", stage.name, stage.command()));
         return Ok(());
     }
     let chosen = choose(args)?;
-    // Who names a stage wants it done, not passed over.
-    let may_skip = !args.iter().any(|arg| arg == "--only");
+    // Who names a stage wants it done, not passed over; and so does CI.
+    let named = args.iter().any(|arg| arg == "--only");
+    let may_skip = !named && std::env::var_os("CI").is_none_or(|value| value != "true");
     let mut done = Vec::new();
     let mut failure = None;
     for stage in chosen {
-        eprintln!("\n== {}: cargo {}", stage.name, stage.cargo.join(" "));
+        eprintln!("\n== {}: {}", stage.name, stage.command());
         let start = Instant::now();
-        let result = match prepare(stage) {
-            Err(error) if may_skip => Ok(Outcome::Skipped(format!("{error:#}"))),
-            Err(error) => Err(error),
-            Ok(()) => run_stage(root, stage).map(|()| Outcome::Passed),
+        let result = match stage.lacking() {
+            Some(what) if may_skip => Ok(Outcome::Skipped(what)),
+            Some(what) => Err(anyhow!(what)),
+            None => stage.run(root).map(|()| Outcome::Passed),
         };
         let outcome = result.unwrap_or_else(|error| {
             failure = Some(error.context(format!("stage `{}` failed", stage.name)));
@@ -92,21 +138,16 @@ enum Outcome {
     Skipped(String),
 }
 
-/// Gets what a stage needs beyond the compiler.
-fn prepare(stage: &Stage) -> Result<()> {
-    if stage.name == "wasm" { wasm_target::ensure() } else { Ok(()) }
-}
-
-fn run_stage(root: &Path, stage: &Stage) -> Result<()> {
+fn run_cargo(root: &Path, words: &[&str], env: &[(&str, &str)]) -> Result<()> {
     // The cargo that runs us, so that a toolchain chosen on the command line stays chosen.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(stage.cargo)
-        .envs(stage.env.iter().copied())
+        .args(words)
+        .envs(env.iter().copied())
         .current_dir(root)
         .status()
         .context("cargo does not start")?;
-    ensure!(status.success(), "cargo {}: {status}", stage.cargo.join(" "));
+    ensure!(status.success(), "cargo {}: {status}", words.join(" "));
     Ok(())
 }
 
@@ -158,9 +199,9 @@ mod tests {
     #[test]
     fn stages_are_chosen_by_name_and_keep_their_order() {
         assert_eq!(names(&["--only", "test,fmt"]).unwrap(), ["fmt", "test"]);
-        assert!(names(&[]).unwrap().contains(&"wasm"));
-        assert!(!names(&["--skip", "wasm"]).unwrap().contains(&"wasm"));
-        assert!(names(&["--only", "wsam"]).is_err());
+        assert!(names(&[]).unwrap().contains(&"page"));
+        assert!(!names(&["--skip", "page"]).unwrap().contains(&"page"));
+        assert!(names(&["--only", "pgae"]).is_err());
         assert!(names(&["--only", "fmt", "--skip", "fmt"]).is_err());
     }
 
@@ -169,12 +210,12 @@ mod tests {
         let second = Duration::from_secs(1);
         let done = [
             ("fmt", second, Outcome::Passed),
-            ("wasm", second, Outcome::Skipped("no target".into())),
+            ("page", second, Outcome::Skipped("no browser".into())),
             ("test", second, Outcome::Failed),
         ];
         assert_eq!(
             table(&done),
-            "stage    seconds\nfmt          1.0\nwasm         1.0  skipped: no target\n\
+            "stage    seconds\nfmt          1.0\npage         1.0  skipped: no browser\n\
              test         1.0  FAILED\ntotal        3.0\n"
         );
     }

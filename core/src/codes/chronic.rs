@@ -127,12 +127,15 @@ impl Chronic {
 fn split_row(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut quote = None;
-    for c in line.chars() {
+    let mut rest = line.chars();
+    while let Some(c) = rest.next() {
         let field = fields.last_mut().expect("never empty");
+        // A quote closes where the field does: `'Crohn's disease'` has one inside.
+        let closes = || rest.as_str().trim_start().is_empty() || rest.as_str().trim_start().starts_with(',');
         match (quote, c) {
             (None, ',') => fields.push(String::new()),
             (None, '"' | '\'') if field.trim().is_empty() => quote = Some(c),
-            (Some(open), _) if c == open => quote = None,
+            (Some(open), _) if c == open && closes() => quote = None,
             _ => field.push(c),
         }
     }
@@ -176,5 +179,8 @@ mod tests {
         let error = Chronic::from_csv(&format!("{head}'I10',x,'1','3'\n'I10',x,'0','3'\n")).unwrap_err();
         assert_eq!(error.to_string(), "line 3: `I10`: an earlier row says otherwise of this code");
         assert_eq!(Chronic::from_csv("a,b\n").unwrap_err(), ChronicError::Header);
+        let apostrophe = "'K50011','Crohn's disease, with bleeding','1','9'\n";
+        let chronic = Chronic::from_csv(&format!("{head}{apostrophe}")).unwrap();
+        assert_eq!(chronic.get(code("K50.011")), Some(Indicator::Chronic));
     }
 }

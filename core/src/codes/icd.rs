@@ -10,11 +10,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a string is not an ICD-10-CM code; each variant names the rule. The value is shown in full.
+use crate::text::shown;
+
+/// Why a string is not an ICD-10-CM code; each variant names the rule. A value that can be no code is told by
+/// its length ([`shown`]).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {
     /// Fewer than three or more than seven characters, the dot not counted.
-    #[error("`{value}` has {found} characters without the dot; an ICD-10-CM code has 3 to 7")]
+    #[error("{} has {found} characters without the dot; an ICD-10-CM code has 3 to 7", shown(value))]
     Length {
         /// The string as given.
         value: String,
@@ -22,7 +25,7 @@ pub enum CodeError {
         found: usize,
     },
     /// A character that cannot stand where it stands.
-    #[error("`{value}`: character {position} is `{found}`; it must be {rule}")]
+    #[error("{}: character {position} is `{found}`; it must be {rule}", shown(value))]
     Character {
         /// The string as given.
         value: String,
@@ -35,7 +38,8 @@ pub enum CodeError {
     },
     /// A dot anywhere but after the third character.
     #[error(
-        "`{value}`: the one dot of an ICD-10-CM code stands after its third character, with more behind it"
+        "{}: the one dot of an ICD-10-CM code stands after its third character, with more behind it",
+        shown(value)
     )]
     Dot {
         /// The string as given.

@@ -97,11 +97,11 @@ pub enum LabelSetError {
         line: usize,
     },
     /// A line of the file, or a label of the list, breaks a rule.
-    #[error("line {line}: `{value}`: {rule}")]
+    #[error("line {line}: {}{rule}", place(value))]
     Line {
         /// Line in the file, from 1; the header is line 1.
         line: usize,
-        /// The value that is wrong.
+        /// The value that is wrong; empty where it is the whole line, or where the rule names it.
         value: String,
         /// The rule it breaks.
         rule: String,
@@ -109,6 +109,10 @@ pub enum LabelSetError {
     /// The set has no labels.
     #[error("a label set needs at least one label")]
     Empty,
+}
+
+fn place(value: &str) -> String {
+    if value.is_empty() { String::new() } else { format!("`{value}`: ") }
 }
 
 /// Labels in order, each code once. Serialized as the list of its labels.
@@ -134,6 +138,7 @@ impl LabelSet {
         let mut labels = Vec::new();
         let mut index = HashMap::new();
         for (line, mut label) in rows {
+            label.description = label.description.trim().to_owned();
             let wrong = |value: &str, rule: &str| LabelSetError::Line {
                 line,
                 value: value.into(),
@@ -151,8 +156,8 @@ impl LabelSet {
                 return Err(wrong(&label.code, "a code is not empty and has no white space around it"));
             }
             if label.system == CodeSystem::Icd10cm {
-                let code =
-                    Code::parse(&label.code).map_err(|error| wrong(&label.code, &error.to_string()))?;
+                // The error itself says which value.
+                let code = Code::parse(&label.code).map_err(|error| wrong("", &error.to_string()))?;
                 label.code = code.dotted();
             }
             if let Some(first) = index.insert(label.code.clone(), labels.len()) {
@@ -182,7 +187,7 @@ impl LabelSet {
         let header = lines.next().unwrap_or_default();
         if header != HEADER {
             let rule = "the first line is `system`, `code` and `description`, separated by tabs".into();
-            return Err(LabelSetError::Line { line: 1, value: header.into(), rule });
+            return Err(LabelSetError::Line { line: 1, value: String::new(), rule });
         }
         let mut rows = Vec::new();
         for (at, line) in lines.enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -193,7 +198,7 @@ impl LabelSet {
                 _ => {
                     let rule =
                         format!("a line has 3 fields separated by tabs; this one has {}", fields.len());
-                    return Err(LabelSetError::Line { line: at + 2, value: line.into(), rule });
+                    return Err(LabelSetError::Line { line: at + 2, value: String::new(), rule });
                 }
             };
             let system = system.to_owned().into();
@@ -300,7 +305,7 @@ mod tests {
             |body: &str| LabelSet::from_tsv(format!("{HEADER}\n{body}").as_bytes()).unwrap_err().to_string();
         assert_eq!(
             message("\nicd10cm\t250\tx\n"),
-            "line 3: `250`: `250`: character 1 is `2`; it must be a letter from A to Z"
+            "line 3: `250`: character 1 is `2`; it must be a letter from A to Z"
         );
         assert_eq!(
             message("a\tb\tc\na\tb\td\n"),

@@ -24,6 +24,9 @@ pub struct Hit {
     pub score: f32,
 }
 
+/// Words of a query that are looked up at most.
+const LONGEST_QUERY: usize = 32;
+
 /// How a query word stands in a code's text; larger is better.
 const IN_TERM: u8 = 1;
 const BEGINS: u8 = 2;
@@ -82,7 +85,10 @@ impl SearchIndex {
     pub fn search(&self, query: &str, limit: usize) -> Vec<Hit> {
         let mut hits = self.by_code(query);
         if hits.is_empty() {
-            hits = self.by_words(&split_words(query));
+            let mut words = split_words(query);
+            // A pasted note is no query: its first words are.
+            words.truncate(LONGEST_QUERY);
+            hits = self.by_words(&words);
         }
         let better = |a: &Hit, b: &Hit| b.score.total_cmp(&a.score).then(a.code.cmp(&b.code));
         if hits.len() > limit && limit > 0 {
@@ -144,6 +150,24 @@ impl SearchIndex {
     }
 }
 
+/// Why a code is a hit where its description does not say: the inclusion term with most of the query's words that
+/// the description lacks. None where the description has all of them, and for a query that is a code.
+pub fn matching_term<'a>(query: &str, entry: &Entry<'a>) -> Option<&'a str> {
+    let begins = |words: &[String], word: &str| words.iter().any(|have| have.starts_with(word));
+    let description = split_words(&entry.description());
+    let mut lacking = split_words(query);
+    lacking.retain(|word| !begins(&description, word));
+    let mut best = (0, None);
+    for term in entry.inclusion_terms() {
+        let words = split_words(term);
+        let count = lacking.iter().filter(|word| begins(&words, word)).count();
+        if count > best.0 {
+            best = (count, Some(term));
+        }
+    }
+    best.1
+}
+
 /// The words of a text in lower case and without accents: runs of letters and digits.
 fn split_words(text: &str) -> Vec<String> {
     let text: Cow<'_, str> = match text.is_ascii() {
@@ -182,6 +206,15 @@ mod tests {
                 && codes(" .", 5).is_empty()
                 && codes("i10", 0).is_empty()
         );
+    }
+
+    #[test]
+    fn a_hit_by_an_inclusion_term_names_it() {
+        let table = IcdTable::from_bytes(include_bytes!("../../data/icd10cm-2026-04.tsv.gz")).unwrap();
+        let term = |query: &str, code: &str| matching_term(query, &table.lookup(code).unwrap().unwrap());
+        assert_eq!(term("classical cholera", "A00.0"), Some("Classical cholera"));
+        assert_eq!(term("essential hypertension", "I10"), None); // the description has it
+        assert_eq!(term("i10", "I10"), None);
     }
 
     #[test]

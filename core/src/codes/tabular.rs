@@ -173,11 +173,18 @@ impl Builder<'_> {
                 ("extension", _) => {
                     let given = item.attribute("char").unwrap_or_default();
                     let mut chars = given.chars();
-                    match (chars.next().filter(char::is_ascii_alphanumeric), chars.next()) {
-                        (Some(character), None) => {
+                    match (
+                        chars.next().filter(|c| c.is_ascii_digit() || c.is_ascii_uppercase()),
+                        chars.next(),
+                    ) {
+                        (Some(character), None) if rule.iter().all(|known| known.character != character) => {
                             rule.push(Seventh { character, meaning: text, terms: Vec::new() });
                         }
-                        _ => return Err(item.wrong(given, "char is one letter or digit")),
+                        _ => {
+                            return Err(
+                                item.wrong(given, "char is one upper-case letter or digit, each once")
+                            );
+                        }
                     }
                 }
                 ("note", Some(last)) if !text.is_empty() => last.terms.push(text),

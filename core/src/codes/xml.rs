@@ -78,6 +78,9 @@ impl Element {
     }
 }
 
+/// The published files are less than 20 deep; a tree is walked by recursion.
+const DEEPEST: usize = 64;
+
 /// Reads a whole file into a tree.
 ///
 /// # Errors
@@ -98,8 +101,12 @@ pub(super) fn read_tree(xml: &str, root: &'static str) -> Result<Element, XmlErr
             let line = 1 + xml.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
             XmlError::Malformed { line, problem: error.to_string() }
         })?;
+        let depth = open.len();
         let top = open.last_mut().expect("the file itself is never closed");
         match event {
+            Event::Start(_) if depth > DEEPEST => {
+                return Err(malformed(format!("elements lie more than {DEEPEST} deep")));
+            }
             Event::Start(start) => open.push(element(&start, line).map_err(malformed)?),
             Event::Empty(start) => top.children.push(element(&start, line).map_err(malformed)?),
             Event::Text(text) => top.text.push_str(&text.xml10_content()),
@@ -146,6 +153,12 @@ fn element(start: &BytesStart<'_>, line: usize) -> Result<Element, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bottomless_file_is_refused() {
+        let xml = format!("<r>{}", "<a>".repeat(100_000));
+        assert!(read_tree(&xml, "r").unwrap_err().to_string().contains("more than 64 deep"));
+    }
 
     #[test]
     fn text_entities_and_lines_are_read() {

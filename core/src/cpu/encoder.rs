@@ -56,9 +56,18 @@ impl EncoderShape {
             let rule = "must divide d_model without remainder";
             return Err(CpuModelError::Size { field: "heads", value: self.heads, rule });
         }
+        for (field, value) in [("d_model", self.d_model), ("intermediate", self.intermediate)] {
+            if value > LONGEST_SUM {
+                let rule = "must be at most 131072: longer sums of 8-bit products leave 32 bits";
+                return Err(CpuModelError::Size { field, value, rule });
+            }
+        }
         Ok(())
     }
 }
+
+/// Products of 127 × 127 that fit into 31 bits: 133,144, rounded down to a power of two.
+const LONGEST_SUM: usize = 1 << 17;
 
 /// The encoder's weights, packed.
 #[derive(Debug)]

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::text::shown;
+
 /// A part of a corpus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -40,7 +42,7 @@ impl fmt::Display for Split {
 
 /// A word that names no split.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no split; it must be train, dev (or validation, valid, val) or test")]
+#[error("{} is no split; it must be train, dev (or validation, valid, val) or test", shown(.0))]
 pub struct SplitError(pub String);
 
 impl FromStr for Split {

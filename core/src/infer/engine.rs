@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::reading::Unread;
 use super::scoring::{EncodedBatch, PlacedWindow, WindowPlan, encode_batch};
 use crate::cpu::{CpuModel, CpuModelError, CpuShape, EncoderShape, HeadShape, Workspace};
 use crate::model::{BertXml, Head, HeadKind, LabelAttention, ModelConfig, Readout};
@@ -182,11 +183,11 @@ impl Engine {
     }
 
     /// Logits of all labels, `[rows, labels]`.
-    pub(super) fn logits(&self, encoded: &Encoded, chunk: usize) -> Vec<f32> {
+    pub(super) fn logits(&self, encoded: &Encoded, chunk: usize) -> Unread {
         match (self, encoded) {
             (Self::Burn(model), Encoded::Burn(batch)) => {
                 let logits = model.head.forward(batch.hidden.clone(), batch.inputs.real.clone(), chunk);
-                logits.into_data().try_to_vec().expect("logits are f32")
+                Unread::OnDevice(logits.flatten(0, 1))
             }
             (Self::Cpu(engine), Encoded::Cpu { rows, hidden }) => {
                 let all = engine.each(rows.len(), |workspace, index| {
@@ -200,7 +201,7 @@ impl Engine {
                     );
                     logits
                 });
-                all.concat()
+                Unread::Here(all.concat())
             }
             _ => unreachable!("an engine reads what it encoded"),
         }
@@ -210,7 +211,7 @@ impl Engine {
     ///
     /// # Panics
     /// If the head has none: see [`Engine::has_attention`].
-    pub(super) fn attention(&self, encoded: &Encoded, row: usize, labels: &[usize]) -> Vec<f32> {
+    pub(super) fn attention(&self, encoded: &Encoded, row: usize, labels: &[usize]) -> Unread {
         let tokens = encoded.rows()[row].span.len();
         match (self, encoded) {
             (Self::Burn(model), Encoded::Burn(batch)) => {
@@ -222,14 +223,13 @@ impl Engine {
                 let indices =
                     Tensor::<1, Int>::from_data(TensorData::new(indices, [labels.len()]), &model.device());
                 let attention = LabelAttention::attention(hidden, real, head.labels.val().select(0, indices));
-                attention.into_data().try_to_vec().expect("attention is f32")
+                Unread::OnDevice(attention.flatten(0, 2))
             }
             (Self::Cpu(engine), Encoded::Cpu { hidden, .. }) => {
                 let mut workspace = taken(&engine.together);
-                engine
-                    .model
-                    .attention_of(labels, &hidden[row], 1..tokens + 1, &mut workspace)
-                    .expect("the CLS head has no attention")
+                let attention =
+                    engine.model.attention_of(labels, &hidden[row], 1..tokens + 1, &mut workspace);
+                Unread::Here(attention.expect("the CLS head has no attention"))
             }
             _ => unreachable!("an engine reads what it encoded"),
         }

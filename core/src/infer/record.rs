@@ -93,7 +93,7 @@ mod tests {
     fn offsets_count_code_points() {
         let labels = LabelSet::from_tsv(b"system\tcode\tdescription\nicd10cm\tR50.9\tFever\n").unwrap();
         let evidence = vec![Evidence { span: ByteSpan::new(3, 9), weight: 0.5 }];
-        let code = CodePrediction { label: 0, probability: 0.25, assigned: false, evidence };
+        let code = CodePrediction { label: 0, probability: 0.25, threshold: 0.5, assigned: false, evidence };
         let prediction = NotePrediction { tokens: 2, windows: 1, codes: vec![code] };
         let record = PredictionRecord::new("n1", "é Fiébre", &prediction, &labels);
         assert_eq!(

@@ -88,7 +88,7 @@ pub fn max_logits(engine: &Engine, notes: &[&[u32]], plan: &WindowPlan, special:
     let mut best = Best::new(notes.len(), engine.labels());
     for rows in plan_batches(notes, plan) {
         let encoded = engine.encode(notes, rows, plan, special);
-        best.add(encoded.rows(), &engine.logits(&encoded, plan.chunk));
+        best.add(encoded.rows(), &engine.logits(&encoded, plan.chunk).read());
     }
     best.logits
 }
@@ -114,7 +114,8 @@ impl Best {
             for (label, &logit) in logits.iter().enumerate() {
                 let (best, best_start) = (&mut self.logits[at + label], &mut self.start[at + label]);
                 // Of equal windows the first in the note, whatever batch comes first.
-                if logit > *best || (logit == *best && start < *best_start) {
+                // What is no number stays visible: it must not pass for "surely not".
+                if logit > *best || (logit == *best && start < *best_start) || logit.is_nan() {
                     (*best, *best_start) = (logit, start);
                 }
             }

@@ -210,8 +210,9 @@ impl Cells {
     }
 }
 
-fn sigmoid(z: f64) -> f64 {
-    1.0 / (1.0 + (-z).exp())
+/// 1 / (1 + e^−z) with the same bits on every processor and in every browser, which std's exponential does not promise.
+pub fn sigmoid(z: f64) -> f64 {
+    1.0 / (1.0 + libm::exp(-z))
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use thiserror::Error;
 
 /// A setting that cannot be built: which field, which value, which rule.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("encoder.{field} = {value}: {rule}")]
+#[error("{field} = {value}: {rule}")]
 pub struct ConfigError {
-    /// The field's name.
+    /// The field's name, with `encoder.` before it where it is the encoder's.
     pub field: &'static str,
     /// The offending value.
     pub value: String,
@@ -31,7 +31,7 @@ pub enum Size {
 
 /// The shape of a BERT encoder; fields carry the names of Hugging Face's `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct EncoderConfig {
     /// Word pieces in the vocabulary. Paper: 20,000.
     pub vocab_size: usize,
@@ -94,13 +94,13 @@ impl EncoderConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let error = |field, value: String, rule| Err(ConfigError { field, value, rule });
         let positive = [
-            ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("num_hidden_layers", self.num_hidden_layers),
-            ("num_attention_heads", self.num_attention_heads),
-            ("intermediate_size", self.intermediate_size),
-            ("max_position_embeddings", self.max_position_embeddings),
-            ("type_vocab_size", self.type_vocab_size),
+            ("encoder.vocab_size", self.vocab_size),
+            ("encoder.hidden_size", self.hidden_size),
+            ("encoder.num_hidden_layers", self.num_hidden_layers),
+            ("encoder.num_attention_heads", self.num_attention_heads),
+            ("encoder.intermediate_size", self.intermediate_size),
+            ("encoder.max_position_embeddings", self.max_position_embeddings),
+            ("encoder.type_vocab_size", self.type_vocab_size),
         ];
         for (field, value) in positive {
             if value == 0 {
@@ -109,29 +109,30 @@ impl EncoderConfig {
         }
         if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             return error(
-                "num_attention_heads",
+                "encoder.num_attention_heads",
                 self.num_attention_heads.to_string(),
                 "must divide hidden_size without remainder",
             );
         }
         if self.max_position_embeddings < 3 {
             return error(
-                "max_position_embeddings",
+                "encoder.max_position_embeddings",
                 self.max_position_embeddings.to_string(),
                 "must leave room for [CLS], one token and [SEP]",
             );
         }
         for (field, value) in [
-            ("hidden_dropout_prob", self.hidden_dropout_prob),
-            ("attention_probs_dropout_prob", self.attention_probs_dropout_prob),
+            ("encoder.hidden_dropout_prob", self.hidden_dropout_prob),
+            ("encoder.attention_probs_dropout_prob", self.attention_probs_dropout_prob),
         ] {
             if !(0.0..1.0).contains(&value) {
                 return error(field, value.to_string(), "must be at least 0 and below 1");
             }
         }
-        for (field, value) in
-            [("layer_norm_eps", self.layer_norm_eps), ("initializer_range", self.initializer_range)]
-        {
+        for (field, value) in [
+            ("encoder.layer_norm_eps", self.layer_norm_eps),
+            ("encoder.initializer_range", self.initializer_range),
+        ] {
             if !(value.is_finite() && value > 0.0) {
                 return error(field, value.to_string(), "must be positive and finite");
             }
@@ -165,8 +166,8 @@ mod tests {
     #[test]
     fn a_dropout_of_one_and_a_nan_epsilon_are_refused() {
         let mut config = EncoderConfig { hidden_dropout_prob: 1.0, ..EncoderConfig::default() };
-        assert_eq!(config.validate().unwrap_err().field, "hidden_dropout_prob");
+        assert_eq!(config.validate().unwrap_err().field, "encoder.hidden_dropout_prob");
         config = EncoderConfig { layer_norm_eps: f64::NAN, ..EncoderConfig::default() };
-        assert_eq!(config.validate().unwrap_err().field, "layer_norm_eps");
+        assert_eq!(config.validate().unwrap_err().field, "encoder.layer_norm_eps");
     }
 }

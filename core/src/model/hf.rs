@@ -9,12 +9,14 @@ use super::parameters::Values;
 
 /// Renames a checkpoint's parameters to the paths of [`super::pretrain::PretrainModel`], with or without the
 /// `bert.` prefix and the pretraining heads. Returns the parameters and the names that have no place here
-/// (position ids, the decoder tied to the word embeddings, heads of other tasks).
+/// (position ids, the decoder tied to the word embeddings, heads of other tasks, a second name of one parameter).
 pub fn import_names(checkpoint: BTreeMap<String, Values>) -> (BTreeMap<String, Values>, Vec<String>) {
     let mut ours = BTreeMap::new();
     let mut unused = Vec::new();
     for (name, values) in checkpoint {
         match our_path(&name) {
+            // Two names of one parameter (with and without `bert.`, old and new LayerNorm): the first stays.
+            Some((path, _)) if ours.contains_key(&path) => unused.push(name),
             Some((path, Axes::Swapped)) if values.shape.len() == 2 => {
                 ours.insert(path, values.transposed());
             }
@@ -28,7 +30,7 @@ pub fn import_names(checkpoint: BTreeMap<String, Values>) -> (BTreeMap<String, V
 }
 
 /// Renames parameters of a [`super::pretrain::PretrainModel`] (or a part of it) to Hugging Face's names, with
-/// the `bert.` prefix and the tied decoder's weight and bias. Paths that BERT does not have are left out.
+/// the `bert.` prefix and the decoder's bias; its weight is tied to the word embeddings. Paths that BERT does not have are left out.
 pub fn export_names(ours: &BTreeMap<String, Values>) -> BTreeMap<String, Values> {
     let mut checkpoint = BTreeMap::new();
     for (path, values) in ours {

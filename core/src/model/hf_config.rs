@@ -171,6 +171,9 @@ mod tests {
         assert!(matches!(&missing, HfConfigError::Json(json) if json.to_string().contains("`vocab_size`")));
         let odd =
             read_config(text.replace("\"num_attention_heads\": 2", "\"num_attention_heads\": 3").as_bytes());
-        assert!(matches!(odd, Err(HfConfigError::Sizes(ConfigError { field: "num_attention_heads", .. }))));
+        assert!(matches!(
+            odd,
+            Err(HfConfigError::Sizes(ConfigError { field: "encoder.num_attention_heads", .. }))
+        ));
     }
 }

@@ -60,6 +60,16 @@ pub enum HfFolderError {
         /// The reason.
         source: serde_json::Error,
     },
+    /// A setting of `tokenizer_config.json` is of another kind.
+    #[error("{path}: {field} = {value}: must be true or false")]
+    Setting {
+        /// The file.
+        path: PathBuf,
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        value: String,
+    },
     /// The weights do not parse.
     #[error("{path}")]
     Weights {

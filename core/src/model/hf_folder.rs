@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Value, json};
 
 use super::config::{ConfigError, EncoderConfig};
 use super::encoder::Encoder;
 use super::hf::{export_names, import_names, their_name_of, their_shape};
 use super::hf_config::{read_config, write_config};
 pub use super::hf_error::HfFolderError;
+use super::hf_shapes::{encoder_shapes, mlm_shapes, nsp_shapes, pooler_shapes};
+use super::hf_tokenizer::{read_tokenizer, write_tokenizer};
 use super::parameters::{Values, export, import};
 use super::pretrain::PretrainModel;
 use super::weights::{read_weights, write_weights};
@@ -23,11 +24,8 @@ use crate::text::Tokenizer;
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
-const VOCAB: &str = "vocab.txt";
-const TOKENIZER: &str = "tokenizer.json";
-const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-const POSITIONS: &str = "encoder.embeddings.position.weight";
-const WORDS: &str = "encoder.embeddings.word.weight";
+pub(super) const POSITIONS: &str = "encoder.embeddings.position.weight";
+pub(super) const WORDS: &str = "encoder.embeddings.word.weight";
 
 /// A BERT checkpoint, read.
 #[derive(Clone, Debug)]
@@ -83,6 +81,11 @@ impl HfBert {
         path: PathBuf,
     ) -> Result<Self, HfFolderError> {
         let tensors = checkpoint.len() + unused.len();
+        // Before shapes are listed: a configuration can name any number of layers.
+        if config.num_hidden_layers > tensors {
+            let name = format!("encoder.layer.{}.attention.self.query.weight", config.num_hidden_layers - 1);
+            return Err(HfFolderError::Missing { path, name, tensors });
+        }
         let decoder = checkpoint.remove("cls.predictions.decoder.weight");
         let decoder_bias = checkpoint.remove("cls.predictions.decoder.bias");
         let (mut parameters, foreign) = import_names(checkpoint);
@@ -132,7 +135,7 @@ impl HfBert {
     pub fn extend_positions(&mut self, to: usize, seed: u64) -> Result<(), ConfigError> {
         if to < self.config.max_position_embeddings {
             return Err(ConfigError {
-                field: "max_position_embeddings",
+                field: "encoder.max_position_embeddings",
                 value: to.to_string(),
                 rule: "must be at least what the checkpoint has: positions are added, not cut",
             });
@@ -213,73 +216,17 @@ pub fn write_hf_folder(
             .filter_map(|(name, values)| Some((name.strip_prefix("bert.")?.to_owned(), values)))
             .collect();
     }
-    let path = folder.join(TOKENIZER);
-    let tokenizer_json =
-        tokenizer.to_json().map_err(|source| HfFolderError::Tokenizer { path: path.clone(), source })?;
-    let settings = json!({
-        "tokenizer_class": "BertTokenizer",
-        "do_lower_case": tokenizer.lowercase(),
-        "model_max_length": config.max_position_embeddings,
-        "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]",
-    });
-    let settings = serde_json::to_string_pretty(&settings).expect("values serialize") + "\n";
     write(&folder.join(CONFIG), write_config(config, architecture, tokenizer.special().pad).as_bytes())?;
-    write(&path, tokenizer_json.as_bytes())?;
-    write(&folder.join(VOCAB), tokenizer.to_vocab_txt().as_bytes())?;
-    write(&folder.join(TOKENIZER_CONFIG), settings.as_bytes())?;
+    write_tokenizer(folder, tokenizer, config.max_position_embeddings)?;
     write(&folder.join(WEIGHTS), &write_weights(&checkpoint))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, HfFolderError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, HfFolderError> {
     fs::read(path).map_err(|source| HfFolderError::Io { path: path.to_owned(), source })
 }
 
-fn write(path: &Path, content: &[u8]) -> Result<(), HfFolderError> {
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), HfFolderError> {
     fs::write(path, content).map_err(|source| HfFolderError::Io { path: path.to_owned(), source })
-}
-
-/// `tokenizer.json` before `vocab.txt`; the settings in `tokenizer_config.json` win over both, as in `transformers`.
-fn read_tokenizer(folder: &Path) -> Result<Tokenizer, HfFolderError> {
-    let (json_path, vocab_path) = (folder.join(TOKENIZER), folder.join(VOCAB));
-    let (path, json) = if json_path.is_file() {
-        let json = read(&json_path)?;
-        (json_path, json)
-    } else if vocab_path.is_file() {
-        let text = fs::read_to_string(&vocab_path)
-            .map_err(|source| HfFolderError::Io { path: vocab_path.clone(), source })?;
-        let tokenizer = Tokenizer::from_vocab(&text, true).and_then(|tokenizer| tokenizer.to_json());
-        match tokenizer {
-            Ok(json) => (vocab_path, json.into_bytes()),
-            Err(source) => return Err(HfFolderError::Tokenizer { path: vocab_path, source }),
-        }
-    } else {
-        return Err(HfFolderError::NoTokenizer { folder: folder.to_owned() });
-    };
-    let json = with_settings(folder, json)?;
-    Tokenizer::from_json_bytes(&json).map_err(|source| HfFolderError::Tokenizer { path, source })
-}
-
-fn with_settings(folder: &Path, json: Vec<u8>) -> Result<Vec<u8>, HfFolderError> {
-    let path = folder.join(TOKENIZER_CONFIG);
-    if !path.is_file() {
-        return Ok(json);
-    }
-    let settings: Value = serde_json::from_slice(&read(&path)?)
-        .map_err(|source| HfFolderError::Json { path: path.clone(), source })?;
-    // A tokenizer.json that is no JSON is the tokenizer's own error.
-    let Ok(mut tokenizer) = serde_json::from_slice::<Value>(&json) else { return Ok(json) };
-    let mut changed = false;
-    for (theirs, ours) in [
-        ("do_lower_case", "lowercase"),
-        ("strip_accents", "strip_accents"),
-        ("tokenize_chinese_chars", "handle_chinese_chars"),
-    ] {
-        let wanted = &settings[theirs];
-        if let (true, Some(normalizer)) = (!wanted.is_null(), tokenizer["normalizer"].as_object_mut()) {
-            changed |= normalizer.insert(ours.to_owned(), wanted.clone()).as_ref() != Some(wanted);
-        }
-    }
-    Ok(if changed { tokenizer.to_string().into_bytes() } else { json })
 }
 
 /// `count` draws of N(0, `std`) by Box and Muller.
@@ -294,57 +241,6 @@ fn normals(count: usize, std: f64, seed: u64) -> Vec<f32> {
     }
     draws.truncate(count);
     draws
-}
-
-type Shapes = Vec<(String, Vec<usize>)>;
-
-fn linear(path: &str, d_in: usize, d_out: usize) -> Shapes {
-    vec![(format!("{path}.weight"), vec![d_in, d_out]), (format!("{path}.bias"), vec![d_out])]
-}
-
-fn norm(path: &str, width: usize) -> Shapes {
-    vec![(format!("{path}.gamma"), vec![width]), (format!("{path}.beta"), vec![width])]
-}
-
-/// Every parameter of an encoder with its shape.
-fn encoder_shapes(config: &EncoderConfig) -> Shapes {
-    let (width, inner) = (config.hidden_size, config.intermediate_size);
-    let mut shapes = vec![
-        (WORDS.to_owned(), vec![config.vocab_size, width]),
-        (POSITIONS.to_owned(), vec![config.max_position_embeddings, width]),
-        ("encoder.embeddings.segment.weight".to_owned(), vec![config.type_vocab_size, width]),
-    ];
-    shapes.extend(norm("encoder.embeddings.norm", width));
-    for layer in (0..config.num_hidden_layers).map(|layer| format!("encoder.layers.{layer}")) {
-        for part in ["query", "key", "value", "output"] {
-            shapes.extend(linear(&format!("{layer}.attention.{part}"), width, width));
-        }
-        shapes.extend(norm(&format!("{layer}.attention.norm"), width));
-        shapes.extend(linear(&format!("{layer}.feed_forward.intermediate"), width, inner));
-        shapes.extend(linear(&format!("{layer}.feed_forward.output"), inner, width));
-        shapes.extend(norm(&format!("{layer}.feed_forward.norm"), width));
-    }
-    shapes
-}
-
-fn pooler_shapes(config: &EncoderConfig) -> Shapes {
-    linear("pooler.dense", config.hidden_size, config.hidden_size)
-}
-
-fn mlm_shapes(config: &EncoderConfig) -> Shapes {
-    let mut shapes = linear("mlm.dense", config.hidden_size, config.hidden_size);
-    shapes.extend(norm("mlm.norm", config.hidden_size));
-    shapes.push(("mlm.bias".to_owned(), vec![config.vocab_size]));
-    shapes
-}
-
-fn nsp_shapes(config: &EncoderConfig) -> Shapes {
-    linear("nsp", config.hidden_size, 2)
-}
-
-/// All parameters of a bare encoder by the paths of [`PretrainModel`], which [`write_hf_folder`] wants.
-pub fn encoder_parameters(encoder: &Encoder) -> BTreeMap<String, Values> {
-    export(encoder).into_iter().map(|(path, values)| (format!("encoder.{path}"), values)).collect()
 }
 
 #[cfg(test)]
@@ -373,18 +269,6 @@ mod tests {
     }
 
     #[test]
-    fn the_shapes_are_those_of_the_module() {
-        let ours = export(&PretrainModel::new(&config(), &Device::flex()).unwrap());
-        let of = |shapes: Shapes| shapes.into_iter().collect::<BTreeMap<_, _>>();
-        let mut shapes = of(encoder_shapes(&config()));
-        shapes.extend(of(pooler_shapes(&config())));
-        shapes.extend(of(mlm_shapes(&config())));
-        shapes.extend(of(nsp_shapes(&config())));
-        let wanted: BTreeMap<_, _> = ours.into_iter().map(|(path, values)| (path, values.shape)).collect();
-        assert_eq!(shapes, wanted);
-    }
-
-    #[test]
     fn heads_that_are_missing_are_drawn_and_named_and_half_a_head_is_unused() {
         let device = Device::flex();
         let mut ours = export(&PretrainModel::new(&config(), &device).unwrap());
@@ -405,7 +289,11 @@ mod tests {
         let (model, drawn) = part.into_pretrain(&device).unwrap();
         assert_eq!(drawn, ["mlm", "nsp"]);
         ours.retain(|path, _| path.starts_with("encoder."));
-        assert_eq!(encoder_parameters(&model.encoder), ours);
+        let encoder: BTreeMap<String, Values> = export(&model.encoder)
+            .into_iter()
+            .map(|(path, values)| (format!("encoder.{path}"), values))
+            .collect();
+        assert_eq!(encoder, ours);
     }
 
     #[test]

@@ -6,7 +6,6 @@ use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Bool, DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::MASKED_SCORE;
 use super::encoder::normal;
 
 /// How a label's context c_j becomes its logit.
@@ -19,6 +18,9 @@ pub enum Readout {
     /// `⟨w_j, c_j⟩` with a vector of its own for each label. Differs from the paper: it is CAML's and PLM-ICD's.
     Own,
 }
+
+/// Score of a masked token: scores are f32 here, so it can lie below any real one, whatever the embeddings grow to.
+const MASKED_LABEL_SCORE: f32 = f32::MIN / 2.0;
 
 /// The parts of the head in which it may depart from the paper; the default does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,6 +194,6 @@ impl LabelAttention {
         let scores = hidden.matmul(embeddings.transpose().unsqueeze::<3>()); // [batch, seq, labels]
         let scores = scores.swap_dims(1, 2).cast(DType::F32); // [batch, labels, seq]
         let masked = real.bool_not().reshape([batch, 1, seq]).expand([batch, count, seq]);
-        softmax(scores.mask_fill(masked, MASKED_SCORE), 2)
+        softmax(scores.mask_fill(masked, MASKED_LABEL_SCORE), 2)
     }
 }

@@ -3,7 +3,8 @@
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{Int, Tensor};
 
-/// Mean binary cross-entropy over batch and labels, from logits: `max(x, 0) − x·t + ln(1 + e^−|x|)`.
+/// Mean binary cross-entropy over batch and labels, from logits: `max(x, 0) − x·t + ln(1 + e^−|x|)`. At a logit of
+/// exactly 0 its gradient is `−t` in place of `½ − t`, for relu and abs have slope 0 there.
 ///
 /// # Shapes
 /// - `logits`, `targets` (0 or 1): `[batch, labels]`

@@ -16,6 +16,8 @@ pub mod hf;
 pub mod hf_config;
 mod hf_error;
 pub mod hf_folder;
+mod hf_shapes;
+mod hf_tokenizer;
 pub mod label_attention;
 pub mod label_init;
 pub mod loss;

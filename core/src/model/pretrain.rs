@@ -9,7 +9,7 @@ use burn::tensor::{Bool, Device, Int, Tensor};
 use super::config::{ConfigError, EncoderConfig};
 use super::encoder::{Encoder, bert_linear};
 
-/// `tanh(W h_[CLS] + b)`: the pooled output that NSP and the CLS head read.
+/// `tanh(W h_[CLS] + b)`: the pooled output that NSP reads.
 #[derive(Module, Debug)]
 pub struct Pooler {
     /// `[d_model, d_model]`

@@ -101,6 +101,12 @@ pub enum ModelFolderError {
     /// A parameter is missing or has another shape than the model.
     #[error("weights.safetensors")]
     Parameter(#[from] ParameterError),
+    /// A weight is no number: the training diverged.
+    #[error("weights.safetensors: {tensor} has a value that is not finite: the training diverged")]
+    NotFinite {
+        /// Its path.
+        tensor: String,
+    },
     /// A parameter that the model does not have.
     #[error("weights.safetensors: the model has no parameter {0}")]
     Surplus(

@@ -98,6 +98,10 @@ impl ModelFolder {
         if let Some(other) = others.into_iter().next() {
             return Err(ModelFolderError::Surplus(other));
         }
+        let finite = |values: &Values| values.data.iter().all(|value| value.is_finite());
+        if let Some((tensor, _)) = parameters.iter().find(|(_, values)| !finite(values)) {
+            return Err(ModelFolderError::NotFinite { tensor: tensor.clone() });
+        }
         let folder = Self { manifest, tokenizer, labels, parameters };
         folder.validate()?;
         Ok(folder)

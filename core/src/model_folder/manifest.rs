@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::error::ModelFolderError;
 use crate::codes::CodeSystem;
 use crate::metrics::Calibration;
+use crate::metrics::platt::sigmoid;
 use crate::model::ModelConfig;
 use crate::text::window::SPECIALS_PER_WINDOW;
 
@@ -141,11 +142,13 @@ impl Manifest {
             let rule = format!("must have one threshold for each of {labels} labels");
             return Some(("label_thresholds", format!("{} values", per_label.len()), rule));
         }
-        for &threshold in [self.threshold].iter().chain(per_label) {
-            if !(0.0..=1.0).contains(&threshold) {
-                let rule = "a threshold is a probability, 0 to 1".to_owned();
-                return Some(("threshold", threshold.to_string(), rule));
-            }
+        let rule = "a threshold is a probability, 0 to 1";
+        let probability = |threshold: &f64| (0.0..=1.0).contains(threshold);
+        if !probability(&self.threshold) {
+            return Some(("threshold", self.threshold.to_string(), rule.to_owned()));
+        }
+        if let Some(at) = per_label.iter().position(|threshold| !probability(threshold)) {
+            return Some(("label_thresholds", per_label[at].to_string(), format!("label {at}: {rule}")));
         }
         let line = self.calibration?;
         line.broken_rule().map(|rule| {
@@ -155,7 +158,7 @@ impl Manifest {
 
     /// The probability of a logit, calibrated where the model says how.
     pub fn probability(&self, logit: f32) -> f32 {
-        self.calibration.map_or_else(|| 1.0 / (1.0 + (-logit).exp()), |line| line.probability(logit))
+        self.calibration.map_or_else(|| sigmoid(f64::from(logit)) as f32, |line| line.probability(logit))
     }
 
     /// The threshold of a label.
@@ -182,6 +185,34 @@ mod tests {
         assert_eq!(manifest.threshold_of(2), 0.5);
         manifest.label_thresholds = Some(vec![0.1, 0.2, 0.3]);
         assert_eq!(Manifest::from_json(manifest.to_json().as_bytes()).unwrap().threshold_of(2), 0.3);
+    }
+
+    #[test]
+    fn a_threshold_comes_back_to_the_last_bit() {
+        let mut manifest = manifest();
+        // A tuned threshold is a probability in f32, widened: 17 digits.
+        for at in 1..2000u16 {
+            manifest.threshold = f64::from((f32::from(at) * 0.317).sin().abs());
+            let again = Manifest::from_json(manifest.to_json().as_bytes()).unwrap();
+            assert_eq!(again.threshold.to_bits(), manifest.threshold.to_bits());
+        }
+    }
+
+    #[test]
+    fn an_encoder_with_a_size_left_out_is_refused() {
+        let json = manifest().to_json();
+        let without = json.replacen("\"num_attention_heads\": 2,", "", 1);
+        assert!(without.len() < json.len());
+        assert!(matches!(Manifest::from_json(without.as_bytes()), Err(ModelFolderError::Json(_))));
+    }
+
+    #[test]
+    fn a_wrong_threshold_is_named_with_its_label() {
+        let manifest = Manifest { label_thresholds: Some(vec![0.1, 2.0, 0.3]), ..manifest() };
+        assert_eq!(
+            manifest.validate().unwrap_err().to_string(),
+            "model.json: label_thresholds = 2: label 1: a threshold is a probability, 0 to 1"
+        );
     }
 
     #[test]

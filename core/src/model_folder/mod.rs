@@ -19,4 +19,4 @@ pub mod shipped;
 pub use error::ModelFolderError;
 pub use folder::ModelFolder;
 pub use manifest::{FORMAT, FileEntry, LABELS, MANIFEST, Manifest, TOKENIZER, VERSION, WEIGHTS};
-pub use shipped::{ModelCard, SHIPPED_MANIFEST, ShippedError, ShippedManifest, ShippedModel};
+pub use shipped::{ModelCard, SHIPPED_MANIFEST, ShippedError, ShippedManifest, ShippedModel, ShippedReader};

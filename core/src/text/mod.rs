@@ -6,6 +6,7 @@
 pub mod normalize;
 pub mod note;
 pub mod span;
+pub mod shown;
 pub mod special;
 pub mod tokenizer;
 pub mod vocab;
@@ -13,6 +14,7 @@ pub mod window;
 
 pub use normalize::Word;
 pub use note::Note;
+pub use shown::shown;
 pub use span::{ByteSpan, CharSpan, OffsetMap, SpanError, TokenSpan, Utf16Span};
 pub use special::SpecialTokens;
 pub use tokenizer::{TokenizedNote, Tokenizer, TokenizerError};

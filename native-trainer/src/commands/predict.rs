@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::context::Context;
 use crate::ingest::Columns;
+use crate::prediction::bundled::bundled_model;
 use crate::prediction::open::open_coder;
 use crate::prediction::output::Output;
 use crate::prediction::stream::{notes, plain_note, write_predictions};
@@ -18,9 +19,9 @@ use crate::progress::Unit;
 #[derive(Clone, Debug, Args)]
 #[command(group = clap::ArgGroup::new("notes").required(true))]
 pub struct Options {
-    /// A model folder, or the run of a fine-tuning
+    /// A model folder, or the run of a fine-tuning [default: BERT_XML_MODEL, else the model that came with the command]
     #[arg(long, value_name = "DIR")]
-    pub model: PathBuf,
+    pub model: Option<PathBuf>,
     /// Records to predict: JSON Lines, CSV or Parquet; - reads JSON Lines from standard input
     #[arg(long, value_name = "FILE", group = "notes")]
     pub input: Option<PathBuf>,
@@ -73,7 +74,8 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     if let Some(threshold) = options.threshold {
         ensure!((0.0..=1.0).contains(&threshold), "--threshold {threshold}: a probability is 0 to 1");
     }
-    let coder = open_coder(&options.model, context.device)?;
+    let model = options.model.clone().map_or_else(bundled_model, Ok)?;
+    let coder = open_coder(&model, context.device)?;
     let settings = PredictOptions {
         top: options.top.0,
         threshold: options.threshold,

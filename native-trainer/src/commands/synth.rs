@@ -6,10 +6,11 @@ use std::time::Instant;
 use anyhow::{Result, anyhow};
 use clap::Args;
 
+use super::wordings::read_list;
 use crate::context::Context;
 use crate::corpus::builtin;
 use crate::error::hinted;
-use crate::synth::{Hospital, Length, SynthError, SynthSettings, Written, write_hospital};
+use crate::synth::{ConditionList, Hospital, Length, SynthError, SynthSettings, Written, write_hospital};
 
 /// Options of `synth`.
 #[derive(Clone, Debug, Args)]
@@ -17,9 +18,12 @@ pub struct Options {
     /// Number of patients; each has 1 to 12 encounters
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub patients: u64,
-    /// Number of different codes, everyday ones first
-    #[arg(long, value_name = "M", default_value_t = SynthSettings::default().codes)]
-    pub codes: usize,
+    /// Number of different codes, everyday ones first [default: 1000, or those of --conditions]
+    #[arg(long, value_name = "M")]
+    pub codes: Option<usize>,
+    /// The first conditions, in place of the built-in list: lines of code, wordings, medicines, signs
+    #[arg(long, value_name = "TSV")]
+    pub conditions: Option<PathBuf>,
     /// Where the notes go: JSON Lines, by the ending also .gz or .zst; `-` for standard output
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
@@ -41,17 +45,25 @@ pub struct Options {
     /// Chance that a note ends with earlier ones copied forward
     #[arg(long, value_name = "RATE", default_value_t = SynthSettings::default().copy_forward_rate)]
     pub copy_forward_rate: f64,
+    /// How even the prevalence of codes is: that of rank r is as common as 1 / (r + this)
+    #[arg(long, value_name = "OFFSET", default_value_t = SynthSettings::default().prevalence_offset)]
+    pub prevalence_offset: f64,
+    /// Share of the notes that tell an outpatient visit in full sentences
+    #[arg(long, value_name = "SHARE", default_value_t = SynthSettings::default().visit_share)]
+    pub visit_share: f64,
 }
 
 impl Options {
-    fn settings(&self) -> SynthSettings {
+    fn settings(&self, listed: Option<usize>) -> SynthSettings {
         SynthSettings {
-            codes: self.codes,
+            codes: self.codes.or(listed).unwrap_or(SynthSettings::default().codes),
             length: self.length,
             missing_code_rate: self.missing_code_rate,
             extra_code_rate: self.extra_code_rate,
             distractors: self.distractors,
             copy_forward_rate: self.copy_forward_rate,
+            prevalence_offset: self.prevalence_offset,
+            visit_share: self.visit_share,
         }
     }
 }
@@ -62,7 +74,10 @@ impl Options {
 /// A setting outside its range, more codes than there are, or what the disk says.
 pub fn run(context: &Context, options: &Options) -> Result<()> {
     let table = builtin::icd10cm()?;
-    let hospital = Hospital::new(&table, options.settings(), context.seed).map_err(|error| match error {
+    let list = options.conditions.as_deref().map(read_list).transpose()?;
+    let settings = options.settings(list.as_ref().map(|list| list.0.len()));
+    let list = list.unwrap_or_else(ConditionList::built_in);
+    let hospital = Hospital::of_list(&table, &list, settings, context.seed).map_err(|error| match error {
         SynthError::Codes { available, .. } => {
             hinted(error.to_string(), format!("choose --codes from 10 to {available}"))
         }

@@ -118,6 +118,11 @@ impl CodeTable {
         }
     }
 
+    /// The billable code for an ICD-10-CM code ([`super::billable::billable`]); none for other systems.
+    pub fn billable(&self, code: &str) -> Option<String> {
+        super::billable::billable(self.icd.as_ref()?, code).map(|code| code.dotted())
+    }
+
     /// The description of a canonical code; empty if none is known.
     pub fn description(&self, code: &str) -> String {
         if let Some(description) = self.given.get(code) {

@@ -13,6 +13,7 @@
 //! Patients are in one split only. [`Corpus`] reads; [`prepare()`] makes one of records.
 
 pub mod builtin;
+pub mod billable;
 pub mod code_table;
 pub mod manifest;
 pub mod reader;

@@ -86,6 +86,10 @@ pub struct Settings {
     /// What happens to codes that the table does not list; they are counted and listed in any case
     #[arg(long, value_enum, default_value_t = Unknown::Keep, help_heading = "Label set")]
     pub unknown_codes: Unknown,
+    /// Replace codes that are not billable (any more) by the unspecified billable code below them, if there is one
+    #[arg(long, help_heading = "Label set")]
+    #[serde(default)]
+    pub billable: bool,
 }
 
 impl Default for Settings {
@@ -103,6 +107,7 @@ impl Default for Settings {
             descriptions: None,
             table: None,
             unknown_codes: Unknown::Keep,
+            billable: false,
         }
     }
 }
@@ -228,7 +233,8 @@ impl Sorting<'_> {
     fn canonical_codes(&mut self, record: &mut Record) -> Result<()> {
         let mut codes: Vec<String> = Vec::with_capacity(record.note.codes.len());
         for written in &record.note.codes {
-            let (code, standing) = self.table.canonical(written);
+            let replaced = if self.settings.billable { self.table.billable(written) } else { None };
+            let (code, standing) = self.table.canonical(replaced.as_deref().unwrap_or(written));
             if codes.contains(&code) {
                 continue;
             }

@@ -1,5 +1,6 @@
 //! A trained model at work: codes with evidence, hidden states, and the way from and to Hugging Face's format.
 
+pub mod bundled;
 pub mod exchange;
 pub mod on_corpus;
 pub mod open;

@@ -7,14 +7,9 @@ use rand::RngExt;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::condition_list::{ConditionList, ListedCondition};
 use super::phrasing::phrasings;
 use super::settings::SynthError;
-
-const COMMON: &str = include_str!("common_codes.tsv");
-
-/// A condition of rank r (from 0) has weight 1 / (r + this): Zipf's law, flattened at the top so that no
-/// code is in most notes. Ours.
-const ZIPF_OFFSET: f64 = 25.0;
 
 /// A patient is drawn around one condition. One that few patients can have is seldom drawn for the others,
 /// so it counts this often there. Ours.
@@ -44,8 +39,8 @@ pub(super) struct Condition {
     pub(super) chronic: bool,
     /// At least one; no wording belongs to two conditions.
     pub(super) phrasings: Vec<String>,
-    pub(super) medicines: Vec<&'static str>,
-    pub(super) signs: Vec<&'static str>,
+    pub(super) medicines: Vec<String>,
+    pub(super) signs: Vec<String>,
     pub(super) plausible: Plausible,
     /// Whether a note can deny it, place it in the family, or place it in the past.
     pub(super) deniable: bool,
@@ -102,18 +97,18 @@ struct Pool {
 }
 
 impl Pool {
-    fn of(conditions: &[Condition], wanted: impl Fn(&Condition) -> bool) -> Self {
-        Self::weighted(conditions, |condition| if wanted(condition) { 1.0 } else { 0.0 })
+    fn of(conditions: &[Condition], offset: f64, wanted: impl Fn(&Condition) -> bool) -> Self {
+        Self::weighted(conditions, offset, |condition| if wanted(condition) { 1.0 } else { 0.0 })
     }
 
-    /// Weights times the condition's prevalence; those of weight 0 are left out.
-    fn weighted(conditions: &[Condition], weight: impl Fn(&Condition) -> f64) -> Self {
+    /// Weights times the condition's prevalence, which is 1 / (rank + offset); those of weight 0 are left out.
+    fn weighted(conditions: &[Condition], offset: f64, weight: impl Fn(&Condition) -> f64) -> Self {
         let mut pool = Self::default();
         let mut sum = 0.0;
         for (rank, condition) in conditions.iter().enumerate() {
             let weight = weight(condition);
             if weight > 0.0 {
-                sum += weight / (rank as f64 + ZIPF_OFFSET);
+                sum += weight / (rank as f64 + offset);
                 pool.members.push(rank);
                 pool.sums.push(sum);
             }
@@ -129,12 +124,19 @@ impl Pool {
 }
 
 impl Catalogue {
-    /// The `wanted` most prevalent conditions: everyday ones first, the rest from the table by turns of the
-    /// chapters, each chapter's codes in an order that the seed draws.
+    /// The `wanted` most prevalent conditions: those of the list first, the rest from the table by turns of the
+    /// chapters, each chapter's codes in an order that the seed draws. A condition of rank r (from 0) has weight
+    /// 1 / (r + offset): Zipf's law, flattened at the top so that no code is in most notes.
     ///
     /// # Errors
     /// [`SynthError::Codes`] where the table has fewer billable codes.
-    pub(super) fn new(table: &IcdTable, wanted: usize, seed: u64) -> Result<Self, SynthError> {
+    pub(super) fn new(
+        table: &IcdTable,
+        list: &ConditionList,
+        wanted: usize,
+        offset: f64,
+        seed: u64,
+    ) -> Result<Self, SynthError> {
         let available = table.codes().filter(Entry::is_billable).count();
         if !(10..=available).contains(&wanted) {
             return Err(SynthError::Codes { wanted, available });
@@ -142,17 +144,13 @@ impl Catalogue {
         let mut conditions: Vec<Condition> = Vec::with_capacity(wanted);
         let mut taken = HashSet::new();
         let mut worded: HashSet<String> = HashSet::new();
-        for line in COMMON.lines().filter(|line| !line.starts_with('#')) {
-            let mut fields = line.split('\t');
-            let mut next = || fields.next().unwrap_or_default();
-            let (code, own, medicines, signs) = (next(), next(), next(), next());
+        for listed in &list.0 {
             // Another release may lack a code.
-            let Some(entry) = table.lookup(code).ok().flatten().filter(Entry::is_billable) else { continue };
+            let Some(entry) = table.lookup(&listed.code).ok().flatten().filter(Entry::is_billable) else {
+                continue;
+            };
             if conditions.len() < wanted && taken.insert(entry.index()) {
-                let mut condition = condition(&entry, &own.split('|').collect::<Vec<_>>(), &mut worded);
-                condition.medicines = medicines.split('|').filter(|text| !text.is_empty()).collect();
-                condition.signs = signs.split('|').filter(|text| !text.is_empty()).collect();
-                conditions.push(condition);
+                conditions.push(condition(&entry, listed, &mut worded));
             }
         }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -162,7 +160,7 @@ impl Catalogue {
             for chapter in &mut chapters {
                 while let Some(entry) = chapter.pop() {
                     if taken.insert(entry.index()) {
-                        conditions.push(condition(&entry, &[], &mut worded));
+                        conditions.push(condition(&entry, &ListedCondition::default(), &mut worded));
                         break;
                     }
                 }
@@ -172,18 +170,18 @@ impl Catalogue {
             }
         }
         Ok(Self {
-            anchors: Pool::weighted(&conditions, |condition| {
+            anchors: Pool::weighted(&conditions, offset, |condition| {
                 let who = condition.plausible;
                 let few = condition.rare() || who.sex.is_some() || who.min_age > 50;
                 if few { RARE_PATIENTS } else { 1.0 }
             }),
-            rare: Pool::of(&conditions, |condition| condition.rare() && !condition.chronic),
-            all: Pool::of(&conditions, |_| true),
-            acute: Pool::of(&conditions, |condition| !condition.chronic),
-            chronic: Pool::of(&conditions, |condition| condition.chronic),
-            deniable: Pool::of(&conditions, |condition| condition.deniable),
-            in_family: Pool::of(&conditions, |condition| condition.in_family),
-            in_past: Pool::of(&conditions, |condition| condition.in_past),
+            rare: Pool::of(&conditions, offset, |condition| condition.rare() && !condition.chronic),
+            all: Pool::of(&conditions, offset, |_| true),
+            acute: Pool::of(&conditions, offset, |condition| !condition.chronic),
+            chronic: Pool::of(&conditions, offset, |condition| condition.chronic),
+            deniable: Pool::of(&conditions, offset, |condition| condition.deniable),
+            in_family: Pool::of(&conditions, offset, |condition| condition.in_family),
+            in_past: Pool::of(&conditions, offset, |condition| condition.in_past),
             conditions,
         })
     }
@@ -225,11 +223,11 @@ fn shuffled_leaves<'t>(chapter: &Entry<'t>, rng: &mut ChaCha8Rng) -> Vec<Entry<'
     turns.into_iter().map(|(_, _, entry)| entry).collect()
 }
 
-fn condition(entry: &Entry<'_>, own: &[&str], worded: &mut HashSet<String>) -> Condition {
+fn condition(entry: &Entry<'_>, listed: &ListedCondition, worded: &mut HashSet<String>) -> Condition {
     let code = entry.code().expect("what is billable is a code");
     let description = entry.description();
-    let mut texts: Vec<String> = own.iter().map(|text| (*text).to_owned()).collect();
-    if own.is_empty() {
+    let mut texts = listed.wordings.clone();
+    if texts.is_empty() {
         let mut terms = entry.inclusion_terms();
         if code.undotted().len() == 7 {
             terms.clear();
@@ -250,8 +248,8 @@ fn condition(entry: &Entry<'_>, own: &[&str], worded: &mut HashSet<String>) -> C
         written: code.dotted(),
         chronic,
         phrasings: texts,
-        medicines: Vec::new(),
-        signs: Vec::new(),
+        medicines: listed.medicines.clone(),
+        signs: listed.signs.clone(),
         plausible: plausible(code),
         deniable: !matches!(letter, b'O' | b'P' | b'Q' | b'V'..=b'Z'),
         in_family: matches!(letter, b'C' | b'D' | b'E' | b'F' | b'G' | b'I' | b'M') && chronic,
@@ -320,13 +318,18 @@ pub(super) mod tests {
         &TABLE
     }
 
+    /// A catalogue of the built-in list.
+    pub(in crate::synth) fn catalogue(wanted: usize, seed: u64) -> Result<Catalogue, SynthError> {
+        Catalogue::new(table(), &ConditionList::built_in(), wanted, 25.0, seed)
+    }
+
     fn chapter(condition: &Condition) -> u32 {
         table().get(condition.code).unwrap().chapter().name().parse().unwrap()
     }
 
     #[test]
     fn the_first_hundred_codes_are_common_ones_from_all_chapters() {
-        let catalogue = Catalogue::new(table(), 100, 1).unwrap();
+        let catalogue = catalogue(100, 1).unwrap();
         let chapters: HashSet<_> = catalogue.conditions.iter().map(chapter).collect();
         assert_eq!(
             chapters.len(),
@@ -341,7 +344,7 @@ pub(super) mod tests {
 
     #[test]
     fn no_wording_belongs_to_two_conditions_and_codes_are_billable() {
-        let catalogue = Catalogue::new(table(), 3000, 1).unwrap();
+        let catalogue = catalogue(3000, 1).unwrap();
         let mut wordings = HashSet::new();
         let mut codes = HashSet::new();
         for condition in &catalogue.conditions {
@@ -363,7 +366,7 @@ pub(super) mod tests {
     #[test]
     fn the_seed_draws_the_rare_codes_only() {
         let codes = |seed| -> Vec<_> {
-            Catalogue::new(table(), 400, seed).unwrap().conditions.into_iter().map(|c| c.code).collect()
+            catalogue(400, seed).unwrap().conditions.into_iter().map(|c| c.code).collect()
         };
         let (one, two) = (codes(1), codes(2));
         assert_eq!(one[..100], two[..100]);
@@ -373,7 +376,7 @@ pub(super) mod tests {
 
     #[test]
     fn more_codes_than_the_table_has_are_refused() {
-        let error = Catalogue::new(table(), 80_000, 1).unwrap_err();
+        let error = catalogue(80_000, 1).unwrap_err();
         assert_eq!(error, SynthError::Codes { wanted: 80_000, available: 74_719 });
     }
 

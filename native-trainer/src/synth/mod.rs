@@ -8,6 +8,7 @@
 //! missing or added, as in life. Every patient has a random stream of its own: patient 7 is the same in a
 //! hospital of ten as in one of a million. No real data went into it.
 
+mod condition_list;
 mod conditions;
 mod file;
 mod notes;
@@ -18,6 +19,8 @@ mod sections;
 mod settings;
 mod summary;
 mod templates;
+mod visit;
+mod wordings;
 mod writer;
 
 use bert_xml_core::codes::IcdTable;
@@ -27,10 +30,12 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+pub use condition_list::{ConditionList, ListError, ListedCondition};
 pub use file::{Written, write_hospital};
 pub use sample::sample_note;
 pub use settings::{Length, SynthError, SynthSettings};
 pub use summary::Summary;
+pub use wordings::{Synonyms, with_wordings};
 pub use writer::MentionKind;
 
 use conditions::{Catalogue, From};
@@ -89,8 +94,21 @@ impl Hospital {
     /// # Errors
     /// [`SynthError`] for a setting outside its range or more codes than the table has.
     pub fn new(table: &IcdTable, settings: SynthSettings, seed: u64) -> Result<Self, SynthError> {
+        Self::of_list(table, &ConditionList::built_in(), settings, seed)
+    }
+
+    /// As [`Hospital::new`], with the conditions of a list before those that the seed draws from the table.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_list(
+        table: &IcdTable,
+        list: &ConditionList,
+        settings: SynthSettings,
+        seed: u64,
+    ) -> Result<Self, SynthError> {
         settings.validate()?;
-        let catalogue = Catalogue::new(table, settings.codes, seed)?;
+        let catalogue = Catalogue::new(table, list, settings.codes, settings.prevalence_offset, seed)?;
         Ok(Self { catalogue, banks: Banks::built_in(), settings, seed })
     }
 
@@ -124,7 +142,9 @@ impl Hospital {
                 if !more {
                     break;
                 }
-                let kind = NoteType::draw(&mut rng);
+                // Not drawn where there are none: other hospitals keep their notes.
+                let visit = self.settings.visit_share > 0.0 && rng.random_bool(self.settings.visit_share);
+                let kind = if visit { NoteType::Visit } else { NoteType::draw(&mut rng) };
                 let mut text = if kind != NoteType::Erroneous && rng.random_bool(VERY_SHORT) {
                     writer.write_short(&mut rng)
                 } else {

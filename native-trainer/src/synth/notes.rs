@@ -22,6 +22,8 @@ pub(super) enum NoteType {
     Student,
     Erroneous,
     Miscellaneous,
+    /// Only in a hospital with a share of them.
+    Visit,
 }
 
 impl NoteType {
@@ -63,6 +65,7 @@ impl NoteType {
             Self::Student => "student",
             Self::Erroneous => "erroneous",
             Self::Miscellaneous => "miscellaneous",
+            Self::Visit => "visit note",
         }
     }
 
@@ -70,7 +73,12 @@ impl NoteType {
     pub(super) fn is_full(self) -> bool {
         matches!(
             self,
-            Self::HistoryAndPhysical | Self::Progress | Self::Discharge | Self::Consult | Self::Student
+            Self::HistoryAndPhysical
+                | Self::Progress
+                | Self::Discharge
+                | Self::Consult
+                | Self::Student
+                | Self::Visit
         )
     }
 }
@@ -110,6 +118,7 @@ impl NoteWriter<'_> {
             NoteType::Radiology => self.radiology(&mut note, rng),
             NoteType::Nursing => self.brief(&mut note, rng, "nursing"),
             NoteType::Telephone => self.brief(&mut note, rng, "phone"),
+            NoteType::Visit => self.visit(&self.plan(kind, rng), &mut note, rng),
             _ => self.full(kind, &mut note, rng),
         }
         note.trim_end();
@@ -145,7 +154,7 @@ impl NoteWriter<'_> {
     }
 
     /// A mention that gives no code, of something that the encounter has not; none where nothing is found.
-    fn distractor(&self, rng: &mut ChaCha8Rng) -> Option<(usize, MentionKind)> {
+    pub(super) fn distractor(&self, rng: &mut ChaCha8Rng) -> Option<(usize, MentionKind)> {
         let (from, kind) = match rng.random_range(0..10) {
             0..=4 => (From::Deniable, MentionKind::Negated),
             5 | 6 => (From::Family, MentionKind::Family),

@@ -131,12 +131,12 @@ impl Patient {
 mod tests {
     use rand::SeedableRng;
 
-    use super::super::conditions::tests::table;
+    use super::super::conditions::tests::catalogue;
     use super::*;
 
     #[test]
     fn chronic_conditions_persist_and_acute_ones_come_and_go() {
-        let catalogue = Catalogue::new(table(), 200, 1).unwrap();
+        let catalogue = catalogue(200, 1).unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let (mut encounters, mut chronic, mut acute, mut repeated) = (0, 0, 0, 0);
         for _ in 0..2000 {

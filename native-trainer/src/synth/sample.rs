@@ -6,6 +6,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::condition_list::ConditionList;
 use super::conditions::{Catalogue, Sex};
 use super::notes::{NoteType, NoteWriter};
 use super::patient::{Encounter, Patient};
@@ -27,7 +28,8 @@ const CHRONIC: [&str; 6] = ["I10", "E11.9", "J44.9", "I48.91", "I50.9", "K21.9"]
 pub fn sample_note(table: &IcdTable, seed: u64) -> Result<(Note, Vec<GoldEvidence>), SynthError> {
     let settings =
         SynthSettings { codes: 100, length: Length::Short, distractors: 2.0, ..Default::default() };
-    let catalogue = Catalogue::new(table, settings.codes, seed)?;
+    let list = ConditionList::built_in();
+    let catalogue = Catalogue::new(table, &list, settings.codes, settings.prevalence_offset, seed)?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // No patient of a hospital has this stream.
     rng.set_stream(u64::MAX);

@@ -59,6 +59,10 @@ pub struct SynthSettings {
     /// Chance that a full note ends with earlier notes of the patient copied forward (default .04; a tenth
     /// of it in short notes).
     pub copy_forward_rate: f64,
+    /// A condition of rank r (from 0) is as common as 1 / (r + this): the greater, the more even (default 25).
+    pub prevalence_offset: f64,
+    /// Share of the notes that tell an outpatient visit in full sentences (default 0).
+    pub visit_share: f64,
 }
 
 impl Default for SynthSettings {
@@ -70,6 +74,8 @@ impl Default for SynthSettings {
             extra_code_rate: 0.02,
             distractors: 1.5,
             copy_forward_rate: 0.04,
+            prevalence_offset: 25.0,
+            visit_share: 0.0,
         }
     }
 }
@@ -84,11 +90,16 @@ impl SynthSettings {
             ("missing_code_rate", self.missing_code_rate),
             ("extra_code_rate", self.extra_code_rate),
             ("copy_forward_rate", self.copy_forward_rate),
+            ("visit_share", self.visit_share),
         ];
         for (field, value) in rates {
             if !(0.0..=1.0).contains(&value) {
                 return Err(SynthError::Setting { field, value, rule: "a chance lies between 0 and 1" });
             }
+        }
+        if !(1.0..=1e6).contains(&self.prevalence_offset) {
+            let (field, value) = ("prevalence_offset", self.prevalence_offset);
+            return Err(SynthError::Setting { field, value, rule: "must be 1 to 1,000,000" });
         }
         if !(0.0..=20.0).contains(&self.distractors) {
             let (field, value) = ("distractors", self.distractors);

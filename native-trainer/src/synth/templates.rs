@@ -1,11 +1,13 @@
-//! Sentences with slots and alternatives, read from `sentences.txt`, which describes their notation.
+//! Sentences with slots and alternatives, read from `sentences.txt`, which describes their notation, and `visits.txt`.
 
 use std::collections::HashMap;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-const SENTENCES: &str = include_str!("sentences.txt");
+/// The banks of every hospital, and those of visit notes.
+const FILES: [(&str, &str); 2] =
+    [("sentences.txt", include_str!("sentences.txt")), ("visits.txt", include_str!("visits.txt"))];
 
 /// What a slot stands for; the note writer fills it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,11 +160,15 @@ impl Banks {
     /// # Panics
     /// The file that is built in breaks its notation (a test reads it).
     pub(super) fn built_in() -> Self {
-        Self::parse(SENTENCES).unwrap_or_else(|error| panic!("sentences.txt, {error}"))
+        let mut banks = Self(HashMap::new());
+        for (name, text) in FILES {
+            banks.add(text).unwrap_or_else(|error| panic!("{name}, {error}"));
+        }
+        banks
     }
 
-    fn parse(text: &'static str) -> Result<Self, String> {
-        let mut banks: HashMap<_, Vec<_>> = HashMap::new();
+    fn add(&mut self, text: &'static str) -> Result<(), String> {
+        let banks = &mut self.0;
         let mut bank = "";
         for (at, line) in text.lines().enumerate() {
             if line.is_empty() || line.starts_with('#') {
@@ -177,7 +183,7 @@ impl Banks {
             let sentence = Sentence::parse(line).map_err(|error| format!("line {}: {error}", at + 1))?;
             banks.entry(bank).or_default().push(sentence);
         }
-        Ok(Self(banks))
+        Ok(())
     }
 
     /// The sentences of a bank.

@@ -150,11 +150,11 @@ impl NoteText {
             }
             Slot::Medicine => {
                 let medicines = &scene.catalogue.conditions[told(about).0].medicines;
-                self.push(medicines.choose(rng).copied().unwrap_or("home medicines"));
+                self.push(medicines.choose(rng).map_or("home medicines", String::as_str));
             }
             Slot::Sign => {
                 let signs = &scene.catalogue.conditions[told(about).0].signs;
-                let sign = signs.choose(rng).copied().unwrap_or("symptoms as described");
+                let sign = signs.choose(rng).map_or("symptoms as described", String::as_str);
                 let opens = self.text.is_empty() || self.text.ends_with(". ");
                 self.push(&if opens { upper_first(sign) } else { sign.to_owned() });
             }

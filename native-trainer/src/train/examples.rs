@@ -2,15 +2,17 @@
 
 use anyhow::Result;
 use bert_xml_core::data::{WindowBatch, micro_batches, pad_windows};
-use bert_xml_core::model::Inputs;
 use bert_xml_core::model::encoder::Encoder;
+use bert_xml_core::model::{EncoderConfig, Inputs};
 use bert_xml_core::text::{SpecialTokens, TokenSpan, build_window, windows};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
+use super::frozen_on_cpu;
 use super::memory::{available_bytes, states_fit};
 use super::pretrain::ROUND_TO;
 use super::tokens::TokenizedSplit;
 use crate::context::Context;
+use crate::device::DeviceChoice;
 use crate::progress::Unit;
 
 /// One window of a note. A note without tokens has one window with nothing but `[CLS]` and `[SEP]`.
@@ -47,13 +49,15 @@ impl<'a> Examples<'a> {
         Self { split, all, lengths, special, max_len }
     }
 
+    /// One window's tokens, special ones included.
+    pub fn window(&self, row: usize) -> Vec<u32> {
+        let example = self.all[row];
+        build_window(self.split.tokens.note(example.note as usize), example.span, &self.special)
+    }
+
     /// Windows as a padded batch.
     pub fn batch(&self, rows: &[u32]) -> WindowBatch {
-        let window = |&row: &u32| {
-            let example = self.all[row as usize];
-            build_window(self.split.tokens.note(example.note as usize), example.span, &self.special)
-        };
-        let windows: Vec<Vec<u32>> = rows.iter().map(window).collect();
+        let windows: Vec<Vec<u32>> = rows.iter().map(|&row| self.window(row as usize)).collect();
         pad_windows(&windows, &self.special, ROUND_TO, self.max_len)
     }
 
@@ -86,17 +90,18 @@ pub struct FrozenStates {
 
 impl FrozenStates {
     /// Computes the states of all windows, if they fit into memory, and says so where they do not; `encoder`
-    /// without autodiff.
+    /// without autodiff. Without a card the CPU engine computes them, in f32.
     ///
     /// # Errors
-    /// None today; a device failure panics in burn.
+    /// An encoder that the CPU engine cannot take; a device failure panics in burn.
     pub fn compute(
         context: &Context,
         encoder: &Encoder,
+        config: &EncoderConfig,
         layers: usize,
         examples: &Examples<'_>,
         budget: usize,
-        device: &Device,
+        (device, choice): (&Device, DeviceChoice),
     ) -> Result<Self> {
         let d_model = encoder.embeddings.word.weight.dims()[1];
         let tokens: u64 = examples.lengths.iter().map(|&length| u64::from(length)).sum();
@@ -111,6 +116,12 @@ impl FrozenStates {
             return Ok(Self { layers, rows: None });
         }
         let mut progress = context.start("frozen", Some(examples.all.len() as u64), Unit::Notes);
+        if choice == DeviceChoice::Cpu {
+            let windows = (examples.all.len(), |row| examples.window(row));
+            let rows = frozen_on_cpu::states(encoder, config, layers, windows, &mut progress)?;
+            progress.finish();
+            return Ok(Self { layers, rows: Some(rows) });
+        }
         let mut rows = vec![Vec::new(); examples.all.len()];
         for group in examples.by_length(budget) {
             let batch = examples.batch(&group);

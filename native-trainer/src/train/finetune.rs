@@ -69,7 +69,9 @@ pub fn finetune(
     let part = |split| -> Result<Part<'_>> {
         let examples = Examples::new(split, special, settings.max_len, settings.stride());
         let encoder = model.encoder.valid();
-        let states = |layers| FrozenStates::compute(context, &encoder, layers, &examples, budget, &device);
+        let (shape, place) = (&config.encoder, (&device, choice));
+        let states =
+            |layers| FrozenStates::compute(context, &encoder, shape, layers, &examples, budget, place);
         let frozen = (frozen_layers > 0).then(|| states(frozen_layers)).transpose()?;
         Ok(Part { examples, frozen })
     };

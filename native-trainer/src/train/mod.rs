@@ -4,6 +4,7 @@ pub mod settings;
 
 pub mod adamw;
 pub mod checkpoint;
+pub mod frozen_on_cpu;
 pub mod examples;
 pub mod finetune;
 pub mod memory;

@@ -11,11 +11,12 @@ use super::adamw::OptimizerSettings;
 use crate::error::hinted;
 
 /// Recipes that come with the command, by name.
-const RECIPES: [(&str, &str); 4] = [
+const RECIPES: [(&str, &str); 5] = [
     ("paper", include_str!("../../configs/paper.toml")),
     ("demo", include_str!("../../configs/demo.toml")),
     ("codiesp", include_str!("../../configs/codiesp.toml")),
     ("vaers", include_str!("../../configs/vaers.toml")),
+    ("bundled", include_str!("../../configs/bundled.toml")),
 ];
 
 /// Tokens of a micro-batch.
@@ -153,6 +154,9 @@ pub struct FinetuneSettings {
     pub label_bias: LabelBias,
     /// From a label's context to its logit (XML head): shared by all labels, or own. Paper: shared.
     pub readout: Readout,
+    /// Where labels have a readout of their own and start semantic: it starts as the description's embedding, less
+    /// the mean over all labels, times this; 0 draws it at random. The paper has no such readout.
+    pub readout_init_scale: f64,
     /// Width of `W_b`; 0 for that of the hidden states. The paper does not give it.
     pub head_hidden: usize,
     /// Labels worked on at a time (XML head): bounds memory, changes nothing else.
@@ -190,6 +194,7 @@ impl Default for FinetuneSettings {
             label_init_scale: 1.0,
             label_bias: LabelBias::Paper,
             readout: Readout::Shared,
+            readout_init_scale: 0.0,
             head_hidden: 0,
             label_chunk: 256,
             max_len: 1024,
@@ -232,6 +237,11 @@ impl FinetuneSettings {
             self.label_init_scale.is_finite() && self.label_init_scale > 0.0,
             "finetune.label_init_scale = {}: must be positive",
             self.label_init_scale
+        );
+        ensure!(
+            self.readout_init_scale.is_finite() && self.readout_init_scale >= 0.0,
+            "finetune.readout_init_scale = {}: must be 0 or positive",
+            self.readout_init_scale
         );
         ensure!(self.max_len >= 3, "finetune.max_len = {}: must be at least 3", self.max_len);
         ensure!(

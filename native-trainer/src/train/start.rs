@@ -103,6 +103,14 @@ pub(super) fn fresh_model(
         let (max_len, group) = (settings.max_len, DESCRIPTIONS_A_BATCH);
         let made = semantic_labels(&plain, tokenizer, labels, random, max_len, group, &plain_device);
         without_description = made.without_description;
+        if settings.readout_init_scale > 0.0
+            && let Some(weights) = &mut xml.weights
+        {
+            // What all descriptions have in common says nothing about a code.
+            let centred = made.embeddings.clone() - made.embeddings.clone().mean_dim(0);
+            let start = Tensor::from_inner(centred.mul_scalar(settings.readout_init_scale)).require_grad();
+            *weights = weights.clone().map(|_| start);
+        }
         let embeddings = made.embeddings.mul_scalar(settings.label_init_scale);
         let embeddings = Tensor::from_inner(embeddings).require_grad();
         xml.labels = xml.labels.clone().map(|_| embeddings);
@@ -128,5 +136,48 @@ mod tests {
         for (found, [with, without]) in odds.into_iter().zip([[3.5_f32, 1.5], [0.5, 4.5], [1.5, 3.5]]) {
             assert!((found - (with / without).ln()).abs() < 1e-6, "{found}");
         }
+    }
+
+    #[test]
+    fn a_readout_may_start_as_the_description_less_what_all_have_in_common() {
+        use bert_xml_core::codes::{CodeSystem, Label};
+        use bert_xml_core::model::Readout;
+
+        let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/bert");
+        let bert = HfBert::read(&fixture).unwrap();
+        let label = |code: &str, description: &str| Label {
+            system: CodeSystem::Icd10cm,
+            code: code.into(),
+            description: description.into(),
+        };
+        let described = vec![label("R05.9", "cough"), label("R50.9", "fever"), label("R07.9", "chest pain")];
+        let labels = LabelSet::new(described).unwrap();
+        let notes = TokenizedSplit::default();
+        let settings = FinetuneSettings {
+            readout: Readout::Own,
+            readout_init_scale: 0.5,
+            label_init_scale: 0.2,
+            max_len: 16,
+            ..FinetuneSettings::default()
+        };
+        let tokenizer = bert.tokenizer.clone();
+        let (train, dev) = (&notes, &notes);
+        let mut input =
+            FinetuneInput { train, dev, tokenizer: &tokenizer, labels: &labels, encoder: Some(bert) };
+        let device = Device::flex().autodiff();
+        let Head::Xml(head) = fresh_model(&settings, &mut input, &device).unwrap().0.head else {
+            panic!("an XML head was asked for")
+        };
+        let values = |tensor: Tensor<2>| tensor.into_data().try_to_vec::<f32>().unwrap();
+        let (queries, weights) = (values(head.labels.val()), values(head.weights.unwrap().val()));
+        let width = queries.len() / 3;
+        for at in 0..width {
+            let described: Vec<f32> = (0..3).map(|row| queries[row * width + at] / 0.2).collect();
+            let mean = described.iter().sum::<f32>() / 3.0;
+            for (row, described) in described.iter().enumerate() {
+                assert!((weights[row * width + at] - 0.5 * (described - mean)).abs() < 1e-4);
+            }
+        }
+        assert!(weights.iter().any(|weight| weight.abs() > 1e-3));
     }
 }

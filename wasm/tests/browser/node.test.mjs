@@ -8,7 +8,9 @@ import { test } from "node:test";
 
 import { fixture, freshProject, wasmRoot } from "./site.mjs";
 
-const missing = ["cpu", "cpu-simd", "codes"].filter((name) => !existsSync(join(wasmRoot, "dist", "generated", name)));
+const missing = ["cpu", "cpu-simd", "codes"].filter(
+  (name) => !existsSync(join(wasmRoot, "dist", "generated", name)),
+);
 const skip = missing.length > 0 && `not built: ${missing.join(", ")}`;
 assert.ok(!skip || process.env.CI !== "true", skip || "");
 
@@ -31,9 +33,14 @@ test("the packed package works in Node, on the CPU, and the process ends by itse
   writeFileSync(join(project, "main.js"), SCRIPT);
   const expected = JSON.parse(readFileSync(`${fixture}.json`, "utf8"));
   const notes = JSON.stringify(expected.map(({ note }) => note));
-  const out = execFileSync(process.execPath, ["main.js", notes], { cwd: project, encoding: "utf8", timeout: 60_000 });
+  const out = execFileSync(process.execPath, ["main.js", notes], {
+    cwd: project,
+    encoding: "utf8",
+    timeout: 60_000,
+  });
   const { device, predictions, hits, entry, size } = JSON.parse(out);
   assert.equal(device.kind, "cpu");
+  assert.equal(device.simd, Number(process.versions.node.split(".")[0]) < 21 ? "simd128" : "relaxed"); // V8 11.4
   // The fixture's probabilities are of the float path; the CPU engine computes in int8.
   for (const [at, { codes }] of predictions.entries()) {
     const given = codes.map(({ probability }) => probability).sort();

@@ -17,9 +17,12 @@ const root = mkdtempSync(join(tmpdir(), "bert-xml-browser-"));
 process.on("exit", () => rmSync(root, { recursive: true, force: true }));
 
 /** The browser of the system, or nothing. */
-export const chromiumPath = [process.env.CHROMIUM, "/usr/lib/chromium/chromium", "/usr/bin/chromium", "/usr/bin/google-chrome"].find(
-  (path) => path && existsSync(path),
-);
+export const chromiumPath = [
+  process.env.CHROMIUM,
+  "/usr/lib/chromium/chromium",
+  "/usr/bin/chromium",
+  "/usr/bin/google-chrome",
+].find((path) => path && existsSync(path));
 
 /** Why a browser test cannot run, or false. Where `CI=true` stands, it has to. */
 export function skipReason(...builds) {
@@ -31,7 +34,8 @@ export function skipReason(...builds) {
   return reason;
 }
 
-const run = (cwd, command, ...words) => execFileSync(command, words, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+const run = (cwd, command, ...words) =>
+  execFileSync(command, words, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
 /** An empty folder with the packed package installed, as a user would have it. */
 export function freshProject() {
@@ -95,7 +99,10 @@ export async function serve(folders, { headers = () => ({}), change = (_, bytes)
     const found = file && (existsSync(join(file, "index.html")) ? join(file, "index.html") : file);
     try {
       const bytes = await change(path, readFileSync(found));
-      response.writeHead(200, { "content-type": TYPES[extname(found)] ?? "application/octet-stream", ...headers(path) });
+      response.writeHead(200, {
+        "content-type": TYPES[extname(found)] ?? "application/octet-stream",
+        ...headers(path),
+      });
       response.end(bytes);
     } catch {
       response.writeHead(404, { "content-type": "text/plain" }).end("not found");
@@ -144,7 +151,8 @@ export async function open(context, address) {
   const foreign = [];
   page.on("console", (message) => {
     // Chromium itself says this where there is no GPU, and asks for an icon that no project here has.
-    const own = message.text() === "No available adapters." || message.location().url.endsWith("/favicon.ico");
+    const own =
+      message.text() === "No available adapters." || message.location().url.endsWith("/favicon.ico");
     if (["error", "warning"].includes(message.type()) && !own) {
       complaints.push(message.text());
     }

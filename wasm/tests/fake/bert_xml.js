@@ -119,7 +119,15 @@ class Prediction {
       const probability = 1 / (at + 2);
       const least = threshold ?? 0.4;
       const assigned = probability >= least;
-      return { code: word, system: "local", description: word, probability, threshold: least, assigned, evidence: spans };
+      return {
+        code: word,
+        system: "local",
+        description: word,
+        probability,
+        threshold: least,
+        assigned,
+        evidence: spans,
+      };
     });
     return { tokens: this.tokens, windows: this.windows, codes };
   }

@@ -13,14 +13,22 @@ const slowGpu = { cpuMs: 1, webgpuMs: 40 };
 function compiled(parts) {
   const builds = [];
   const compile = (url, signal) => {
-    builds.push(url.pathname.split("/").at(-2).replace(/^cpu.*/, "cpu"));
+    builds.push(
+      url.pathname
+        .split("/")
+        .at(-2)
+        .replace(/^cpu.*/, "cpu"),
+    );
     return node.compile(url, signal);
   };
   return { builds, Coder: coderOn({ ...parts, compile }) };
 }
 
 test("auto keeps the faster device and says what it measured", async () => {
-  for (const [fake, kind] of [[fastGpu, "webgpu"], [slowGpu, "cpu"]]) {
+  for (const [fake, kind] of [
+    [fastGpu, "webgpu"],
+    [slowGpu, "cpu"],
+  ]) {
     const { builds, Coder } = compiled(gpu);
     const coder = await Coder.load(makeModel({ fake }));
     assert.deepEqual(builds, ["cpu", "webgpu"]);
@@ -37,13 +45,20 @@ test("auto keeps the faster device and says what it measured", async () => {
 });
 
 test("the choice is remembered: the second visit measures nothing", async () => {
-  for (const [fake, kind] of [[fastGpu, "webgpu"], [slowGpu, "cpu"]]) {
+  for (const [fake, kind] of [
+    [fastGpu, "webgpu"],
+    [slowGpu, "cpu"],
+  ]) {
     const folder = makeModel({ fake });
     const cache = memoryCache();
     const first = await coderOn(gpu).load(folder, { cache });
     const { builds, Coder } = compiled(gpu); // another visit
     const second = await Coder.load(folder, { cache });
-    assert.deepEqual(builds, kind === "cpu" ? ["cpu"] : ["webgpu", "cpu"], "on WebGPU the CPU build stands by");
+    assert.deepEqual(
+      builds,
+      kind === "cpu" ? ["cpu"] : ["webgpu", "cpu"],
+      "on WebGPU the CPU build stands by",
+    );
     assert.equal(second.explainDevice().why, "remembered");
     assert.equal(second.explainDevice().cpuMs, first.explainDevice().cpuMs);
     await Promise.all([first.dispose(), second.dispose()]);
@@ -110,10 +125,13 @@ test("a GPU that is lost is taken once more, then left for the CPU; each time th
   const events = [];
   const remove = coder.on("devicelost", (event) => events.push(event));
   const prediction = await coder.predict("LOSE fever");
-  assert.deepEqual(events.map(({ reason, device }) => [reason, device.kind]), [
-    ["device-lost", "webgpu"],
-    ["device-lost", "cpu"],
-  ]);
+  assert.deepEqual(
+    events.map(({ reason, device }) => [reason, device.kind]),
+    [
+      ["device-lost", "webgpu"],
+      ["device-lost", "cpu"],
+    ],
+  );
   assert.equal(prediction.device.kind, "cpu");
   assert.equal(prediction.codes[0].code, "LOSE");
   assert.equal(coder.device.kind, "cpu");
@@ -126,12 +144,14 @@ test("a GPU that is lost is taken once more, then left for the CPU; each time th
 test("a page that forbids itself every fetch after the load loses no coder, with a cache and without", async () => {
   for (const cache of [memoryCache(), false]) {
     let sealed = false;
-    const unless = (what) => (...words) => {
-      if (sealed) {
-        throw new IcdCoderError("network", "sealed");
-      }
-      return node[what](...words);
-    };
+    const unless =
+      (what) =>
+      (...words) => {
+        if (sealed) {
+          throw new IcdCoderError("network", "sealed");
+        }
+        return node[what](...words);
+      };
     const parts = { onDisk: () => false, read: unless("read"), compile: unless("compile") };
     const Coder = coderOn({ ...gpu, ...parts });
     const coder = await Coder.load(makeModel(), { device: "webgpu", cache });
@@ -166,6 +186,9 @@ test("a coder that is disposed of while its GPU is rebuilt leaves no worker", as
 test("a signal stops the comparison of devices and closes both", async () => {
   const stop = new AbortController();
   const onProgress = ({ phase }) => phase === "warmup" && setTimeout(() => stop.abort(), 60);
-  const load = coderOn(gpu).load(makeModel({ fake: { cpuMs: 10, webgpuMs: 200 } }), { signal: stop.signal, onProgress });
+  const load = coderOn(gpu).load(makeModel({ fake: { cpuMs: 10, webgpuMs: 200 } }), {
+    signal: stop.signal,
+    onProgress,
+  });
   await assert.rejects(load, (error) => error.code === "aborted");
 });

@@ -181,7 +181,10 @@ test("what is wrong with a folder has its code", async () => {
   await assert.rejects(IcdCoder.load(makeModel({ manifest: { shards } })), code("integrity"));
   await assert.rejects(IcdCoder.load(makeModel(), { device: "npu" }), code("bad-input"));
   await assert.rejects(IcdCoder.load(makeModel(), { device: "webgpu" }), code("webgpu-unavailable"));
-  await assert.rejects(IcdCoder.load(makeModel(), { worker: new URL("file:///no/worker.js") }), code("worker"));
+  await assert.rejects(
+    IcdCoder.load(makeModel(), { worker: new URL("file:///no/worker.js") }),
+    code("worker"),
+  );
 });
 
 test("a signal stops the load before, while fetching and while warming up", async () => {

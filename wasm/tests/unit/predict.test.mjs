@@ -12,14 +12,24 @@ const code = (wanted) => (error) => error instanceof IcdCoderError && error.code
 
 test("options are checked before anything is computed", async () => {
   const coder = await IcdCoder.load(makeModel());
-  const bad = [{ topK: 0 }, { topK: 1.5 }, { threshold: 2 }, { threshold: "high" }, { evidence: -1 }, { evidence: "all" }];
+  const bad = [
+    { topK: 0 },
+    { topK: 1.5 },
+    { threshold: 2 },
+    { threshold: "high" },
+    { evidence: -1 },
+    { evidence: "all" },
+  ];
   for (const options of bad) {
     await assert.rejects(coder.predict("fever", options), code("bad-input"), JSON.stringify(options));
   }
   await assert.rejects(coder.predict(undefined), code("bad-input"));
   await assert.rejects(coder.predict(" \n\t "), code("bad-input"));
   assert.equal((await coder.predict("a b c d", { topK: null, evidence: false })).codes.length, 4);
-  assert.equal((await coder.predict("a b c d", { threshold: 0.3 })).codes.filter((found) => found.assigned).length, 2);
+  assert.equal(
+    (await coder.predict("a b c d", { threshold: 0.3 })).codes.filter((found) => found.assigned).length,
+    2,
+  );
   assert.deepEqual((await coder.predict("a", { evidence: false })).codes[0].evidence, []);
   await coder.dispose();
 });
@@ -51,7 +61,11 @@ test("a note that waits for its turn can be stopped alone", async () => {
 
 test("an engine that traps is rebuilt, and what it said is not shown", async () => {
   const coder = await IcdCoder.load(makeModel());
-  for (const [word, expected] of [["TRAP", "trap"], ["TRAPLATER", "trap"], ["FULL", "out-of-memory"]]) {
+  for (const [word, expected] of [
+    ["TRAP", "trap"],
+    ["TRAPLATER", "trap"],
+    ["FULL", "out-of-memory"],
+  ]) {
     await assert.rejects(coder.predict(`secretname ${word}`), (error) => {
       assert.ok(!`${error.message}${error.stack}${error.cause}`.includes("secretname"));
       return code(expected)(error);
@@ -65,11 +79,20 @@ test("many notes come one by one, with their index", async () => {
   const coder = await IcdCoder.load(makeModel());
   const progress = [];
   const seen = [];
-  for await (const { index, codes } of coder.predictMany(["a", "b", "c"], { onProgress: (p) => progress.push(p) })) {
+  for await (const { index, codes } of coder.predictMany(["a", "b", "c"], {
+    onProgress: (p) => progress.push(p),
+  })) {
     seen.push([index, codes[0].code]);
   }
-  assert.deepEqual(seen, [[0, "a"], [1, "b"], [2, "c"]]);
-  assert.deepEqual(progress, [1, 2, 3].map((done) => ({ done, total: 3 })));
+  assert.deepEqual(seen, [
+    [0, "a"],
+    [1, "b"],
+    [2, "c"],
+  ]);
+  assert.deepEqual(
+    progress,
+    [1, 2, 3].map((done) => ({ done, total: 3 })),
+  );
 
   async function* stream() {
     yield "a";
@@ -78,7 +101,9 @@ test("many notes come one by one, with their index", async () => {
   }
   const errors = [];
   const indices = [];
-  for await (const { index } of coder.predictMany(stream(), { onError: (error, at) => errors.push([error.code, at]) })) {
+  for await (const { index } of coder.predictMany(stream(), {
+    onError: (error, at) => errors.push([error.code, at]),
+  })) {
     indices.push(index);
   }
   assert.deepEqual([indices, errors], [[0, 2], [["bad-input", 1]]]);
@@ -88,7 +113,10 @@ test("many notes come one by one, with their index", async () => {
   const stop = new AbortController();
   const some = [];
   const stopped = (async () => {
-    for await (const { index } of coder.predictMany(["a", "b", "c"], { signal: stop.signal, onError: () => {} })) {
+    for await (const { index } of coder.predictMany(["a", "b", "c"], {
+      signal: stop.signal,
+      onError: () => {},
+    })) {
       some.push(index);
       stop.abort();
     }
@@ -107,7 +135,10 @@ test("a disposed coder answers so, also to what is under way", async () => {
   const coder = await IcdCoder.load(makeModel({ fake: { cpuMs: 20 } }));
   const under = coder.predict("LONG note");
   const waiting = coder.predict("next");
-  const both = Promise.all([assert.rejects(under, code("disposed")), assert.rejects(waiting, code("disposed"))]);
+  const both = Promise.all([
+    assert.rejects(under, code("disposed")),
+    assert.rejects(waiting, code("disposed")),
+  ]);
   await new Promise((resolve) => setTimeout(resolve, 30));
   await coder.dispose();
   await both;
@@ -118,7 +149,10 @@ test("a disposed coder answers so, also to what is under way", async () => {
 test("several coders work side by side", async () => {
   const coders = await Promise.all([1, 2, 3].map((seed) => IcdCoder.load(makeModel({ seed }))));
   const found = await Promise.all(coders.map((coder, at) => coder.predict(`note${at}`)));
-  assert.deepEqual(found.map(({ codes }) => codes[0].code), ["note0", "note1", "note2"]);
+  assert.deepEqual(
+    found.map(({ codes }) => codes[0].code),
+    ["note0", "note1", "note2"],
+  );
   await coders[1].dispose();
   assert.equal((await coders[2].predict("still")).codes[0].code, "still");
   await Promise.all(coders.map((coder) => coder.dispose()));
@@ -130,12 +164,26 @@ test("a process ends although a coder was forgotten", () => {
   const script = `const { IcdCoder } = await import(${JSON.stringify(url)});
     const coder = await IcdCoder.load(${JSON.stringify(folder)});
     console.log((await coder.predict("fever")).codes[0].code);`;
-  const out = execFileSync(process.execPath, ["--input-type=module", "-e", script], { timeout: 20_000, encoding: "utf8" });
+  const out = execFileSync(process.execPath, ["--input-type=module", "-e", script], {
+    timeout: 20_000,
+    encoding: "utf8",
+  });
   assert.equal(out, "fever\n");
 });
 
 test("importing the browser's entry touches no global of a browser", () => {
-  const names = ["window", "document", "navigator", "location", "self", "Worker", "caches", "fetch", "trustedTypes", "localStorage"];
+  const names = [
+    "window",
+    "document",
+    "navigator",
+    "location",
+    "self",
+    "Worker",
+    "caches",
+    "fetch",
+    "trustedTypes",
+    "localStorage",
+  ];
   const script = `for (const name of ${JSON.stringify(names)}) {
       Object.defineProperty(globalThis, name, { get() { throw new Error("touched " + name); } });
     }

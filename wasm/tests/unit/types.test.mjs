@@ -67,9 +67,26 @@ test("the types fit a browser's program and one of Node, in the strictest settin
   writeFileSync(join(project, "package.json"), '{ "type": "module" }');
   writeFileSync(join(project, "program.ts"), PROGRAM);
   writeFileSync(join(project, "browser.ts"), BROWSER);
-  const strict = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess", "--target", "es2022"];
+  const strict = [
+    "--noEmit",
+    "--strict",
+    "--exactOptionalPropertyTypes",
+    "--noUncheckedIndexedAccess",
+    "--target",
+    "es2022",
+  ];
   const settings = {
-    browser: ["--module", "esnext", "--moduleResolution", "bundler", "--lib", "es2022,dom", "--types", "", "browser.ts"],
+    browser: [
+      "--module",
+      "esnext",
+      "--moduleResolution",
+      "bundler",
+      "--lib",
+      "es2022,dom",
+      "--types",
+      "",
+      "browser.ts",
+    ],
     node: ["--module", "nodenext", "--lib", "es2022", "--types", "node"],
   };
   for (const [name, setting] of Object.entries(settings)) {

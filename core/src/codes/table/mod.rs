@@ -16,13 +16,18 @@ use super::icd::{Code, CodeError};
 
 const FORMAT: &str = "#bert-xml-icd10cm\t1";
 const NONE: u32 = u32::MAX;
+/// Bytes of a table, uncompressed, that are read at most: ours has 9 MB.
+const LARGEST: u64 = 256 << 20;
 
 /// Why bytes are not a table.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// The gzip stream is damaged or cut off.
-    #[error("the ICD-10-CM table is damaged: {0}")]
+    #[error("the ICD-10-CM table is damaged")]
     Gzip(#[from] std::io::Error),
+    /// More than any table has.
+    #[error("not an ICD-10-CM table: it has more than {} MiB uncompressed", LARGEST >> 20)]
+    TooLarge,
     /// The bytes are no ICD-10-CM table, or one of another format version.
     #[error("not an ICD-10-CM table of format version 1 (UTF-8 text, plain or gzip)")]
     Foreign,
@@ -98,12 +103,15 @@ impl IcdTable {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TableError> {
         let mut raw = Vec::new();
         if bytes.starts_with(&[0x1f, 0x8b]) {
-            flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut raw)?;
+            flate2::read::MultiGzDecoder::new(bytes).take(LARGEST + 1).read_to_end(&mut raw)?;
         } else {
             raw.extend_from_slice(bytes);
         }
+        if raw.len() as u64 > LARGEST {
+            return Err(TableError::TooLarge);
+        }
         let text = String::from_utf8(raw).map_err(|_| TableError::Foreign)?;
-        if text.lines().next() != Some(FORMAT) || text.len() >= NONE as usize {
+        if text.lines().next() != Some(FORMAT) {
             return Err(TableError::Foreign);
         }
         reader::read(text)

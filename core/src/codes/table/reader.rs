@@ -63,16 +63,22 @@ impl Reader {
                 let mut rule: Vec<SeventhCharacter> = Vec::new();
                 for part in fields {
                     let mut chars = part.chars();
-                    let character = chars.next().filter(char::is_ascii_alphanumeric);
+                    let character = chars.next().filter(|c| c.is_ascii_digit() || c.is_ascii_uppercase());
+                    let new = rule.iter().all(|known| Some(known.character) != character);
                     match (character, chars.next(), rule.last_mut()) {
-                        (Some(character), Some('='), _) => {
+                        (Some(character), Some('='), _) if new => {
                             let meaning = chars.as_str().to_owned();
                             rule.push(SeventhCharacter { character, meaning, inclusion_terms: Vec::new() });
                         }
                         (Some(character), Some('+'), Some(last)) if last.character == character => {
                             last.inclusion_terms.push(chars.as_str().to_owned());
                         }
-                        _ => return Err((part, "a seventh character is written `A=meaning` or `A+term`")),
+                        _ => {
+                            return Err((
+                                part,
+                                "a seventh character is written `A=meaning`, each once, or `A+term`",
+                            ));
+                        }
                     }
                 }
                 self.rules.push(rule);

@@ -47,6 +47,14 @@ pub enum ShippedError {
         /// By the manifest.
         wanted: String,
     },
+    /// A file that came out of turn: tokenizer, labels and shards are read in this order.
+    #[error("{file} came where {due} is due: files are read in the order of manifest.json")]
+    NotDue {
+        /// What came.
+        file: String,
+        /// What is due.
+        due: String,
+    },
     /// A file of weights that the manifest does not list: a rest of another model.
     #[error("{file} is not listed in manifest.json: the folder holds files of another model")]
     SurplusFile {

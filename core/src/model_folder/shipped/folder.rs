@@ -6,12 +6,13 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::error::ShippedError;
-use super::layout::{Role, TensorShape, aligned, stored_precision, tensor_bytes, tensor_shapes};
+use super::layout::{Role, TensorShape, aligned, stored_precision, tensor_shapes};
 use super::manifest::{
     ListedFile, ListedLabels, ListedTensor, ModelCard, SCHEMA_VERSION, SHARD_BYTES, SHIPPED_FORMAT,
     SHIPPED_MANIFEST, ShippedManifest, TEXT_BYTES, is_shard_name, listed, shard_name,
 };
-use super::tensors::{from_bytes, to_bytes};
+use super::reader::ShippedReader;
+use super::tensors::to_bytes;
 use crate::codes::LabelSet;
 use crate::model::parameters::Values;
 use crate::model_folder::error::ModelFolderError;
@@ -163,56 +164,11 @@ impl ShippedModel {
 
     /// `get` takes the greatest size that is of use.
     fn load(get: impl Fn(&str, u64) -> Result<Vec<u8>, ShippedError>) -> Result<Self, ShippedError> {
-        let manifest = ShippedManifest::from_json(&get(SHIPPED_MANIFEST, TEXT_BYTES)?)?;
-        let checked = |wanted: &ListedFile| checked(wanted, get(&wanted.file, wanted.bytes)?);
-        let tokenizer = Tokenizer::from_json_bytes(&checked(&manifest.tokenizer)?)?;
-        let labels = LabelSet::from_tsv(&checked(&manifest.labels.listed)?)?;
-        let (found, wanted) = (labels.len(), manifest.config.labels);
-        if found != wanted {
-            return Err(ShippedError::LabelCount { found, wanted });
+        let mut reader = ShippedReader::new(&get(SHIPPED_MANIFEST, TEXT_BYTES)?)?;
+        while let Some(ListedFile { file, bytes, .. }) = reader.next_file().cloned() {
+            reader.add(&file, &get(&file, bytes)?)?;
         }
-        let (found, wanted) = (tokenizer.vocab_size(), manifest.config.encoder.vocab_size);
-        if found > wanted {
-            return Err(ShippedError::VocabSize { found, wanted });
-        }
-        if systems(&labels) != manifest.labels.systems {
-            let value = format!("{:?}", manifest.labels.systems);
-            let rule = "must be the systems of labels.tsv".to_owned();
-            return Err(ShippedError::Field { field: "labels.systems", value, rule });
-        }
-        let mut shards = manifest.shards.iter();
-        let (mut piece, mut at, mut file) = (Vec::new(), 0, "");
-        let mut take = |mut count: usize, mut into: Option<&mut Vec<u8>>| {
-            while count > 0 {
-                if at == piece.len() {
-                    let shard = shards.next().expect("validated: the tensors end with the shards");
-                    (piece, at, file) = (checked(shard)?, 0, &shard.file);
-                }
-                let part = count.min(piece.len() - at);
-                if let Some(into) = &mut into {
-                    into.extend_from_slice(&piece[at..at + part]);
-                }
-                at += part;
-                count -= part;
-            }
-            Ok::<_, ShippedError>(file)
-        };
-        let mut tensors = BTreeMap::new();
-        let mut end = 0;
-        for tensor in &manifest.tensors {
-            take((tensor.offset - end) as usize, None)?;
-            let count =
-                tensor_bytes(tensor.rows, tensor.cols, tensor.precision).expect("validated: no overflow");
-            // Grows with what is read: the manifest can promise shards that are not there.
-            let mut bytes = Vec::with_capacity(count.min(SHARD_BYTES) as usize);
-            let file = take(count as usize, Some(&mut bytes))?;
-            let matrix = from_bytes(tensor.rows, tensor.cols, tensor.precision, &bytes).map_err(|rule| {
-                ShippedError::Values { file: file.to_owned(), tensor: tensor.name.clone(), rule }
-            })?;
-            tensors.insert(tensor.name.clone(), matrix);
-            end = tensor.offset + count;
-        }
-        Ok(Self { manifest, tokenizer, labels, tensors })
+        reader.finish()
     }
 
     /// The files by name, `manifest.json` last: where it is, the others are too. The same model gives the same
@@ -267,21 +223,6 @@ fn unreadable(name: &str, source: io::Error) -> ShippedError {
         io::ErrorKind::NotFound => ShippedError::Missing { file },
         _ => ShippedError::Io { file, source },
     }
-}
-
-/// The bytes, if they are those that the manifest lists.
-fn checked(wanted: &ListedFile, bytes: Vec<u8>) -> Result<Vec<u8>, ShippedError> {
-    let damaged = |what, found, wanted_value| {
-        Err(ShippedError::Damaged { file: wanted.file.clone(), what, found, wanted: wanted_value })
-    };
-    if bytes.len() as u64 != wanted.bytes {
-        return damaged("size in bytes", bytes.len().to_string(), wanted.bytes.to_string());
-    }
-    let found = listed(&wanted.file, &bytes);
-    if found.sha256 != wanted.sha256 {
-        return damaged("sha256", found.sha256, wanted.sha256.clone());
-    }
-    Ok(bytes)
 }
 
 /// The shape that training gives a tensor.

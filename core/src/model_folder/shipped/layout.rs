@@ -148,7 +148,7 @@ pub fn stream_bytes(config: &ModelConfig, precision: Precision) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::model::parameters::export;
-    use crate::model::{EncoderConfig, Size};
+    use crate::model::{EncoderConfig, Size, XmlOptions};
     use burn::tensor::Device;
 
     #[test]
@@ -162,8 +162,15 @@ mod tests {
             max_position_embeddings: 16,
             ..EncoderConfig::default()
         };
-        for head in [HeadKind::Xml, HeadKind::Cls] {
-            let config = ModelConfig { head_hidden: 5, ..ModelConfig::new(encoder.clone(), head, 7) };
+        let options = |readout, bias| XmlOptions { readout, bias };
+        for (head, xml) in [
+            (HeadKind::Xml, options(Readout::Shared, false)),
+            (HeadKind::Xml, options(Readout::Shared, true)),
+            (HeadKind::Xml, options(Readout::Own, false)),
+            (HeadKind::Xml, options(Readout::Own, true)),
+            (HeadKind::Cls, XmlOptions::default()),
+        ] {
+            let config = ModelConfig { head_hidden: 5, xml, ..ModelConfig::new(encoder.clone(), head, 7) };
             let parameters = export(&config.init(&Device::flex()).unwrap());
             let shapes = tensor_shapes(&config);
             assert_eq!(tensor_count(&config), Some(shapes.len()));

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 
 use super::golden::{model, training_folder};
 use super::manifest::listed;
-use super::{SHARD_BYTES, SHIPPED_MANIFEST, ShippedError, ShippedManifest, ShippedModel, shard_name};
+use super::{
+    SHARD_BYTES, SHIPPED_MANIFEST, ShippedError, ShippedManifest, ShippedModel, ShippedReader, shard_name,
+};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -239,6 +241,36 @@ fn on_disk_a_rest_of_another_model_and_a_file_that_is_too_long_are_refused() {
         "weights-00077.bin is not listed in manifest.json: the folder holds files of another model"
     );
     assert_eq!(long.unwrap_err().to_string(), "weights-00000.bin has 5000 bytes, at most 4096 are read");
+}
+
+#[test]
+fn files_come_in_their_turn_and_a_damaged_one_may_come_again() {
+    let whole = files();
+    let mut reader = ShippedReader::new(&whole[SHIPPED_MANIFEST]).unwrap();
+    let names: Vec<String> = reader.manifest().files().map(|file| file.file.clone()).collect();
+    assert_eq!(
+        reader.add(&names[2], &whole[&names[2]]).unwrap_err().to_string(),
+        "weights-00000.bin came where tokenizer.json is due: files are read in the order of manifest.json"
+    );
+    for name in &names {
+        assert_eq!(&reader.next_file().unwrap().file, name);
+        let mut damaged = whole[name].clone();
+        damaged[0] ^= 1;
+        let message = reader.add(name, &damaged).unwrap_err().to_string();
+        assert!(
+            message.starts_with(&format!("{name} is damaged or another model's: sha256 is ")),
+            "{message}"
+        );
+        assert!(reader.add(name, &whole[name][1..]).unwrap_err().to_string().contains("size in bytes"));
+        reader.add(name, &whole[name]).unwrap();
+    }
+    assert!(
+        reader.add(&names[0], &whole[&names[0]]).unwrap_err().to_string().contains("no other file is due")
+    );
+    assert_eq!(reader.finish().unwrap().tensors, model().tensors);
+    let mut short = ShippedReader::new(&whole[SHIPPED_MANIFEST]).unwrap();
+    short.add(&names[0], &whole[&names[0]]).unwrap();
+    assert!(short.finish().unwrap_err().to_string().starts_with("labels.tsv is missing"));
 }
 
 fn any_number() -> impl Strategy<Value = u64> {

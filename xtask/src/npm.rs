@@ -1,0 +1,40 @@
+//! npm in one of the project's folders.
+
+use crate::machine;
+use anyhow::{Context, Result, ensure};
+use std::{fs, path::Path, process::Command};
+
+/// What is missing of Node and npm, if anything is.
+pub fn lacking() -> Option<String> {
+    if let Err(found) = machine::node() {
+        return Some(format!("Node: {found}"));
+    }
+    machine::program("npm").is_none().then(|| "npm: not found".into())
+}
+
+/// `npm ci`, unless what the lock file says is installed.
+///
+/// # Errors
+/// npm's.
+pub fn install(folder: &Path) -> Result<()> {
+    let lock = folder.join("package-lock.json");
+    // npm leaves a lock file of its own; ours beside it says which one it was made from.
+    let stamp = folder.join("node_modules/.installed-lock.json");
+    let wanted = fs::read(&lock).with_context(|| format!("reading {}", lock.display()))?;
+    if fs::read(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    run(folder, &["ci", "--no-audit", "--no-fund"])?;
+    fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))
+}
+
+/// One npm command.
+///
+/// # Errors
+/// It does not start, or fails.
+pub fn run(folder: &Path, words: &[&str]) -> Result<()> {
+    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    let status = Command::new(npm).args(words).current_dir(folder).status().context("npm does not start")?;
+    ensure!(status.success(), "npm {} in {}: {status}", words.join(" "), folder.display());
+    Ok(())
+}
