@@ -58,6 +58,7 @@ const median = (values) => {
 async function timed(browser, ids) {
   const before = browser.cpuMilliseconds();
   const wall = await browser.ask({ run: { ids } });
+  browser.peakBytes();
   return { wall, cpu: browser.cpuMilliseconds() - before };
 }
 
@@ -78,7 +79,9 @@ for (const precision of precisions) {
     const ours = await Browser.open(options.chromium, `${at}/page.html?worker=ours.mjs`);
     const peer = await Browser.open(options.chromium, `${at}/page.html?worker=peer.mjs`);
     const device = await ours.ask({ load: { build, model: `work/${precision}` } });
+    ours.peakBytes();
     const versions = await peer.ask({ load: { model: `work/onnx/small_2292_${precision}.onnx` } });
+    peer.peakBytes();
     told = { chromium: ours.version(), ...versions };
     for (const length of tokens) {
       const ids = Array.from({ length: length - 2 }, (_, at) => 5 + ((at * 7919) % 19_995));
@@ -101,7 +104,7 @@ for (const precision of precisions) {
   }
 }
 server.close();
-const report = { command: `node bench.mjs ${process.argv.slice(2).join(" ")}`, ...told, cpu: cpus()[0].model, threads: 1, rounds, rows };
+const report = { builds: builds.map(([name]) => name), precisions, tokens, ...told, cpu: cpus()[0].model, threads: 1, rounds, rows };
 const text = `${JSON.stringify(report, null, 2)}\n`;
 if (options.json) writeFileSync(options.json, text);
 else process.stdout.write(text);

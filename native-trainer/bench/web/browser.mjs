@@ -30,9 +30,10 @@ export class Browser {
     return found.map(({ pid }) => pid).sort((a, b) => peak(b) - peak(a))[0];
   }
 
-  /** Greatest resident memory of the renderer so far, bytes. */
+  /** Greatest resident memory of the renderer in this and all earlier calls, bytes: the system may forget a peak. */
   peakBytes() {
-    return peak(this.renderer());
+    this.most = Math.max(this.most ?? 0, peak(this.renderer()));
+    return this.most;
   }
 
   /** CPU time of all the renderer's threads so far, ms. */
