@@ -139,6 +139,17 @@ pub enum LabelBias {
     Prevalence,
 }
 
+/// By which number on dev the best epoch is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum KeepBy {
+    /// Micro AUC, as the paper chooses.
+    #[default]
+    Auc,
+    /// Mean average precision over a note's ranked codes: the first codes count most.
+    Map,
+}
+
 /// Settings of `bert-xml finetune`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -172,6 +183,8 @@ pub struct FinetuneSettings {
     pub freeze: usize,
     /// Passes over the training split. Paper: 3.
     pub epochs: u64,
+    /// By which number on dev the best epoch is kept.
+    pub keep_by: KeepBy,
     /// Windows of a step. Paper: 32.
     pub batch: usize,
     /// Tokens of a micro-batch.
@@ -202,6 +215,7 @@ impl Default for FinetuneSettings {
             dropout: 0.1,
             freeze: 0,
             epochs: 3,
+            keep_by: KeepBy::Auc,
             batch: 32,
             micro_batch: MicroBatch::Auto,
             max_steps: 0,
