@@ -17,6 +17,7 @@ use crate::corpus::Corpus;
 use crate::evaluation::codiesp::TaskCodes;
 use crate::evaluation::write_predictions;
 use crate::files::{FolderInTheMaking, write_atomic};
+use crate::talk;
 
 /// Options of `baseline`.
 #[derive(Clone, Debug, Args)]
@@ -105,7 +106,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     write_atomic(&at("metrics.md"), markdown.as_bytes())?;
     write_predictions(&at("predictions.jsonl"), outcome.predictions(corpus.labels(), options.top))?;
     folder.finish()?;
-    eprintln!("{} {seconds:.1} s in all. Written: {}", outcome.remark, options.out.display());
+    talk::say(&format!("{} {seconds:.1} s in all. Written: {}", outcome.remark, options.out.display()));
     std::io::stdout().lock().write_all(markdown.as_bytes())?;
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::corpus::vocabulary::{Fit, compare, learn, open_vocabulary, table};
 use crate::error::hinted;
-use crate::files::{FolderInTheMaking, write_atomic};
+use crate::files::{FolderInTheMaking, STANDARD, check_file_place, write_atomic};
 use crate::ingest::{Columns, RecordError, Records};
 
 /// How tokens are chosen.
@@ -45,16 +45,16 @@ pub struct Options {
     #[arg(long, value_name = "DIR|FILE", requires = "corpus")]
     pub out: Option<PathBuf>,
     /// How tokens are chosen
-    #[arg(long, value_enum, default_value_t = Method::Words, help_heading = "Learning")]
+    #[arg(long, value_enum, default_value_t = Method::Words, requires = "out", help_heading = "Learning")]
     pub method: Method,
     /// Most tokens, special ones and characters included (the paper: 20000)
-    #[arg(long, default_value_t = 20_000, value_name = "N", help_heading = "Learning")]
+    #[arg(long, default_value_t = 20_000, value_name = "N", requires = "out", help_heading = "Learning")]
     pub size: usize,
     /// Keep capitals and accents (also for a vocab.txt that is compared)
     #[arg(long, help_heading = "Learning")]
     pub cased: bool,
     /// Leave out words that occur less often
-    #[arg(long, default_value_t = 1, value_name = "N", help_heading = "Learning")]
+    #[arg(long, default_value_t = 1, value_name = "N", requires = "out", help_heading = "Learning")]
     pub min_count: u64,
     /// Vocabularies to compare, vocab.txt or tokenizer.json: words a note that are not one token
     #[arg(long, num_args = 1.., value_name = "FILE", help_heading = "Comparing")]
@@ -75,6 +75,13 @@ pub struct Options {
 /// # Errors
 /// A corpus, record file or vocabulary that cannot be read; settings that cannot be met; the disk.
 pub fn run(context: &Context, options: &Options) -> Result<()> {
+    options.json.as_deref().map_or(Ok(()), check_file_place)?;
+    if options.corpus.is_some() && options.columns != Columns::default() {
+        return Err(hinted(
+            "fields of records are named for --input",
+            "leave them out: a corpus has its own",
+        ));
+    }
     let corpus = options.corpus.as_deref().map(Corpus::open).transpose()?;
     let mut vocabularies = Vec::new();
     for path in options.compare.iter().chain(&options.tokenizer) {
@@ -162,7 +169,7 @@ fn hint_at(error: anyhow::Error, corpus: &Corpus) -> anyhow::Error {
 fn show(options: &Options, fits: &[Fit]) -> Result<()> {
     let json = serde_json::to_string(&json!({"split": options.split, "vocabularies": fits}))? + "\n";
     match options.json.as_deref() {
-        Some(path) if path.as_os_str() == "-" => std::io::stdout().write_all(json.as_bytes())?,
+        Some(path) if path.as_os_str() == STANDARD => std::io::stdout().write_all(json.as_bytes())?,
         path => {
             if let Some(path) = path {
                 write_atomic(path, json.as_bytes())?;
