@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use bert_xml_core::data::Split;
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::evaluate::CodiEspRules;
 use crate::baselines::on_corpus::{self, Kind};
@@ -66,6 +66,16 @@ pub enum BaselineKind {
     Tfidf,
 }
 
+/// A baseline and its settings by their names.
+fn described(kind: Kind) -> Value {
+    match kind {
+        Kind::Constant => json!({"name": "constant"}),
+        Kind::Tfidf(words, regression) => {
+            json!({"name": "tfidf", "min_df": words.min_df, "pairs": words.pairs, "c": regression.c})
+        }
+    }
+}
+
 /// Runs the step.
 ///
 /// # Errors
@@ -95,7 +105,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     let outcome = on_corpus::run(context, &corpus, kind, options.split, options.threshold, codiesp)?;
     let seconds = start.elapsed().as_secs_f64();
     let settings = json!({
-        "kind": format!("{kind:?}"), "split": options.split, "corpus": corpus.digest(),
+        "kind": described(kind), "split": options.split, "corpus": corpus.digest(),
         "version": env!("CARGO_PKG_VERSION"), "seconds": seconds, "remark": outcome.remark,
         "threshold": outcome.judgement.assignment.from.to_string(),
     });

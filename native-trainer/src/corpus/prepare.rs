@@ -12,7 +12,7 @@ use bert_xml_core::text::shown;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use super::code_table::{CodeTable, Standing};
+use super::code_table::{CodeTable, Release, Standing};
 use super::manifest::{InputFile, STATISTICS_JSON, STATISTICS_MD, UNKNOWN_CODES};
 use super::reader::Corpus;
 use super::statistics::{Tally, UnknownCodes};
@@ -82,9 +82,17 @@ pub struct Settings {
     /// Descriptions of codes: lines of code, tab, description, or a label set. Makes other codes unknown
     #[arg(long, value_name = "TSV", help_heading = "Label set")]
     pub descriptions: Option<PathBuf>,
-    /// Another ICD-10-CM release than the built-in one, in this project's format
+    /// Another ICD-10-CM release than the built-in one: the published tabular list in XML, or this project's format
     #[arg(long, value_name = "FILE", help_heading = "Label set")]
     pub table: Option<PathBuf>,
+    /// With a tabular list: the order file of its release, which has all codes with seventh characters
+    #[arg(long, value_name = "TXT", requires = "table", help_heading = "Label set")]
+    #[serde(default)]
+    pub order: Option<PathBuf>,
+    /// With a tabular list: AHRQ's chronic indicators (CCIR or CCI) as CSV
+    #[arg(long, value_name = "CSV", requires = "table", help_heading = "Label set")]
+    #[serde(default)]
+    pub chronic: Option<PathBuf>,
     /// What happens to codes that the table does not list; they are counted and listed in any case
     #[arg(long, value_enum, default_value_t = Unknown::Keep, help_heading = "Label set")]
     pub unknown_codes: Unknown,
@@ -108,6 +116,8 @@ impl Default for Settings {
             system: CodeSystem::Icd10cm,
             descriptions: None,
             table: None,
+            order: None,
+            chronic: None,
             unknown_codes: Unknown::Keep,
             billable: false,
         }
@@ -132,11 +142,12 @@ fn parse_shares(word: &str) -> Result<Shares, String> {
 /// Records that break a rule ([`RecordError`]); a patient in two splits; an unknown code, if that is to be
 /// an error; no label left; `out` holds something already. After an error `out` is as it was before.
 pub fn prepare(context: &Context, inputs: &[PathBuf], settings: &Settings, out: &Path) -> Result<Corpus> {
-    let table = CodeTable::open(
-        settings.system.clone(),
-        settings.table.as_deref(),
-        settings.descriptions.as_deref(),
-    )?;
+    let release = settings.table.as_deref().map(|table| Release {
+        table,
+        order: settings.order.as_deref(),
+        chronic: settings.chronic.as_deref(),
+    });
+    let table = CodeTable::open(settings.system.clone(), release, settings.descriptions.as_deref())?;
     ensure!(settings.shares.is_valid(), "shares must add up to 100");
     let mut records = Records::open(inputs, &settings.columns).map_err(RecordError::hinted)?;
     let mut sorting = Sorting {

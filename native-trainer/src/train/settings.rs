@@ -277,7 +277,7 @@ fn positive(field: &str, value: u64) -> Result<()> {
     Ok(())
 }
 
-/// One section of a recipe (`pretrain` or `finetune`), with `key=value` overrides laid over it.
+/// One section of a recipe (`vocab`, `pretrain` or `finetune`), with `key=value` overrides laid over it.
 ///
 /// `recipe` is the name of a recipe that comes with the command, or a TOML file.
 ///
@@ -297,7 +297,7 @@ pub fn load<T: DeserializeOwned>(
                 let names: Vec<&str> = RECIPES.iter().map(|(name, _)| *name).collect();
                 return Err(hinted(
                     format!("recipe `{recipe}` is neither a file nor one of {}", names.join(", ")),
-                    "a recipe file is TOML with the tables [pretrain] and [finetune]",
+                    "a recipe file is TOML with the tables [vocab], [pretrain] and [finetune]",
                 ));
             }
             own = std::fs::read_to_string(path).with_context(|| format!("reading {recipe}"))?;
@@ -305,7 +305,7 @@ pub fn load<T: DeserializeOwned>(
         }
     };
     let mut table: toml::Table = text.parse().with_context(|| format!("recipe {recipe}"))?;
-    let known = ["pretrain", "finetune", "vocab", "prepare"];
+    let known = ["vocab", "pretrain", "finetune"];
     if let Some(other) = table.keys().find(|key| !known.contains(&key.as_str())) {
         return Err(anyhow!("recipe {recipe}: unknown table [{other}]; known are {}", known.join(", ")));
     }
