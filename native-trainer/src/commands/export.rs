@@ -1,6 +1,7 @@
 //! `bert-xml export`.
 
 use std::fs;
+use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -105,11 +106,11 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
                 card: options.card.as_deref().map(read_card).transpose()?.unwrap_or_default(),
                 dev_notes: options.dev_notes as usize,
             };
-            print!("{}", ship(context, &shipping)?.summary());
+            write!(stdout(), "{}", ship(context, &shipping)?.summary())?;
         }
         _ => exchange::export(&options.model, &options.out)?,
     }
-    println!("written: {}", options.out.display());
+    writeln!(stdout(), "written: {}", options.out.display())?;
     Ok(())
 }
 

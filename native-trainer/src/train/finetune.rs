@@ -19,7 +19,7 @@ use serde_json::json;
 use super::checkpoint::State;
 use super::examples::{Examples, FrozenStates};
 use super::memory::token_budget;
-use super::resume::{Standing, interrupted, save};
+use super::resume::{Standing, interrupted, not_finite, save};
 use super::run::Run;
 use super::settings::{FinetuneSettings, KeepBy};
 use super::start::{FinetuneInput, fresh_model};
@@ -93,7 +93,9 @@ pub fn finetune(
         let (start, end) = (epoch * batches_an_epoch, ((epoch + 1) * batches_an_epoch).min(steps));
         while state.step < end {
             let rows = &batches[(state.step - start) as usize];
-            let (gradients, loss, tokens) = trainer.gradients(&model, &train, rows, state.step)?;
+            let (gradients, loss, tokens) = trainer
+                .gradients(&model, &train, rows, state.step)
+                .map_err(|error| not_finite(error, run))?;
             let rate = settings.optimizer.schedule(state.step, steps);
             model = optimizer.step(model, gradients, rate).0;
             state.step += 1;
@@ -209,7 +211,7 @@ impl Trainer<'_> {
             tokens += batch.tokens();
         }
         if !loss.is_finite() {
-            bail!("step {}: the loss is not finite ({loss}); the last checkpoint is good", step + 1);
+            bail!("step {}: the loss is not finite ({loss})", step + 1);
         }
         Ok((gradients, loss, tokens))
     }

@@ -106,6 +106,8 @@ impl PretrainSettings {
         positive("pretrain.batch", self.batch as u64)?;
         positive("pretrain.epochs", self.epochs)?;
         positive("pretrain.checkpoint_every", self.checkpoint_every)?;
+        at_most("pretrain.epochs", self.epochs, MOST_EPOCHS)?;
+        at_most("pretrain.max_positions", self.max_positions as u64, MOST as u64)?;
         ensure!(
             (5..=self.max_positions).contains(&self.max_len),
             "pretrain.max_len = {}: must be at least 5 and at most max_positions ({})",
@@ -246,6 +248,9 @@ impl FinetuneSettings {
         positive("finetune.batch", self.batch as u64)?;
         positive("finetune.epochs", self.epochs)?;
         positive("finetune.checkpoint_every", self.checkpoint_every)?;
+        at_most("finetune.epochs", self.epochs, MOST_EPOCHS)?;
+        at_most("finetune.head_hidden", self.head_hidden as u64, MOST as u64)?;
+        at_most("finetune.max_len", self.max_len as u64, MOST as u64)?;
         positive("finetune.label_chunk", self.label_chunk as u64)?;
         ensure!(
             self.label_init_scale.is_finite() && self.label_init_scale > 0.0,
@@ -272,12 +277,21 @@ impl FinetuneSettings {
     }
 }
 
+/// Far above anything that a machine can hold; below it, a number is a mistake of the user and not of the memory.
+const MOST: usize = 1 << 16;
+const MOST_EPOCHS: u64 = 1_000_000;
+
+fn at_most(field: &str, value: u64, most: u64) -> Result<()> {
+    ensure!(value <= most, "{field} = {value}: must be at most {most}");
+    Ok(())
+}
+
 fn positive(field: &str, value: u64) -> Result<()> {
     ensure!(value > 0, "{field} = {value}: must be at least 1");
     Ok(())
 }
 
-/// One section of a recipe (`pretrain` or `finetune`), with `key=value` overrides laid over it.
+/// One section of a recipe (`vocab`, `pretrain` or `finetune`), with `key=value` overrides laid over it.
 ///
 /// `recipe` is the name of a recipe that comes with the command, or a TOML file.
 ///
@@ -297,7 +311,7 @@ pub fn load<T: DeserializeOwned>(
                 let names: Vec<&str> = RECIPES.iter().map(|(name, _)| *name).collect();
                 return Err(hinted(
                     format!("recipe `{recipe}` is neither a file nor one of {}", names.join(", ")),
-                    "a recipe file is TOML with the tables [pretrain] and [finetune]",
+                    "a recipe file is TOML with the tables [vocab], [pretrain] and [finetune]",
                 ));
             }
             own = std::fs::read_to_string(path).with_context(|| format!("reading {recipe}"))?;
@@ -305,7 +319,7 @@ pub fn load<T: DeserializeOwned>(
         }
     };
     let mut table: toml::Table = text.parse().with_context(|| format!("recipe {recipe}"))?;
-    let known = ["pretrain", "finetune", "vocab", "prepare"];
+    let known = ["vocab", "pretrain", "finetune"];
     if let Some(other) = table.keys().find(|key| !known.contains(&key.as_str())) {
         return Err(anyhow!("recipe {recipe}: unknown table [{other}]; known are {}", known.join(", ")));
     }
@@ -367,6 +381,11 @@ mod tests {
         assert!(parse_override("epochs").is_err());
         let error = load::<PretrainSettings>("papre", "pretrain", &[]).unwrap_err();
         assert!(error.to_string().starts_with("recipe `papre` is neither a file nor one of paper"));
+        let huge = FinetuneSettings { head_hidden: 1 << 40, ..FinetuneSettings::default() };
+        let said = huge.validate().unwrap_err().to_string();
+        assert_eq!(said, "finetune.head_hidden = 1099511627776: must be at most 65536");
+        let huge = PretrainSettings { max_positions: 1 << 40, ..PretrainSettings::default() };
+        assert!(huge.validate().unwrap_err().to_string().ends_with("must be at most 65536"));
         let bad = FinetuneSettings { stride: 2000, ..FinetuneSettings::default() };
         assert!(
             bad.validate().unwrap_err().to_string().starts_with("finetune.stride = 2000: must be at most")

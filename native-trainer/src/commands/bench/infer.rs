@@ -15,7 +15,7 @@ use super::peer::Peer;
 use super::random_model::{config, random_model};
 use super::{PrecisionWord, SizeWord, median, summary, word};
 use crate::context::Context;
-use crate::files::write_atomic;
+use crate::prediction::output::write_result;
 use crate::progress::Unit;
 use crate::train::memory::peak_resident_bytes;
 
@@ -31,7 +31,7 @@ pub(super) struct Options {
     #[arg(long, value_enum, default_value_t = SizeWord::Small)]
     size: SizeWord,
     /// Codes
-    #[arg(long, default_value_t = 2292, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 2292, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     labels: u32,
     /// Lengths of notes in tokens, the two special ones included
     #[arg(
@@ -118,11 +118,7 @@ pub(super) fn run(context: &Context, options: &Options) -> Result<()> {
         "peak_resident_bytes": peak_resident_bytes(),
     });
     let text = format!("{report:#}\n");
-    if options.json.as_os_str() == "-" {
-        print!("{text}");
-        return Ok(());
-    }
-    write_atomic(&options.json, text.as_bytes())
+    write_result(&options.json, text.as_bytes())
 }
 
 impl Options {

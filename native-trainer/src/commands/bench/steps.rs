@@ -1,5 +1,6 @@
 //! Steps of pretraining, fine-tuning and prediction on a device, on random tokens.
 
+use std::io::{Write, stdout};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -58,7 +59,7 @@ pub(super) struct Options {
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
     /// Codes; pretraining has none
-    #[arg(long, default_value_t = 2292, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 2292, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     labels: u32,
     /// Labels worked on at a time
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
@@ -145,7 +146,7 @@ pub(super) fn run(context: &Context, what: What, options: &Options) -> Result<()
         "peak_resident_bytes": peak_resident_bytes(),
         "peer": peer,
     });
-    println!("{report:#}");
+    writeln!(stdout(), "{report:#}")?;
     Ok(())
 }
 
