@@ -9,13 +9,16 @@ use anyhow::{Context, Result, bail, ensure};
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::Instant,
 };
 use wasm_bindgen_cli_support::Bindgen;
 
 /// The base name of the files that wasm-bindgen writes.
 const NAME: &str = "bert_xml";
+/// The crate as cargo names its library, and its module.
+const CRATE: &str = "bert_xml_wasm";
+const MODULE: &str = "bert_xml_wasm.wasm";
 
 /// One build of the crate `bert-xml-wasm`.
 struct Variant {
@@ -117,16 +120,7 @@ fn choose(args: &[String]) -> Result<(Vec<&'static Variant>, bool)> {
 /// cargo's build of a variant, and wasm-bindgen's glue for it.
 fn generate(root: &Path, target: &Path, variant: &Variant, folder: &Path) -> Result<()> {
     eprintln!("\n== {}: cargo build, feature `{}`", variant.name, variant.feature);
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["build", "--locked", "-p", "bert-xml-wasm", "--lib", "--profile", "wasm"]);
-    cargo.args(["--target", wasm_target::TARGET, "--no-default-features", "--features", variant.feature]);
-    if let Some(instructions) = variant.instructions {
-        // Joined with the flags of .cargo/config.toml.
-        let target = wasm_target::TARGET;
-        cargo.arg("--config").arg(format!("target.{target}.rustflags=[\"-Ctarget-feature={instructions}\"]"));
-    }
-    run_command(&mut cargo)?;
-    let wasm = target.join(wasm_target::TARGET).join("wasm/bert_xml_wasm.wasm");
+    let wasm = compile(root, target, variant)?;
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("emptying {}", folder.display()))?;
     }
@@ -139,6 +133,53 @@ fn generate(root: &Path, target: &Path, variant: &Variant, folder: &Path) -> Res
         .remove_producers_section(true)
         .generate(folder)
         .with_context(|| format!("wasm-bindgen on {}", wasm.display()))
+}
+
+/// The variant's module. cargo gives all variants one file name, and takes the file for a variant's that it built
+/// before, whichever wrote it last: so each is kept under a name of its own.
+fn compile(root: &Path, target: &Path, variant: &Variant) -> Result<PathBuf> {
+    let built = target.join(wasm_target::TARGET).join("wasm");
+    let kept = built.join("variants").join(format!("{}.wasm", variant.name));
+    if cargo_build(root, variant)? == Freshness::Built {
+        fs::create_dir_all(built.join("variants"))?;
+        fs::copy(built.join(MODULE), &kept).with_context(|| format!("copying {MODULE}"))?;
+    } else if !kept.is_file() {
+        // Built by another command: again, so that the file is this variant's.
+        for place in [built.join(MODULE), built.join("deps").join(MODULE)] {
+            fs::remove_file(&place).with_context(|| format!("removing {}", place.display()))?;
+        }
+        ensure!(cargo_build(root, variant)? == Freshness::Built, "cargo does not build {MODULE} again");
+        fs::create_dir_all(built.join("variants"))?;
+        fs::copy(built.join(MODULE), &kept).with_context(|| format!("copying {MODULE}"))?;
+    }
+    Ok(kept)
+}
+
+/// Whether cargo had something to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Freshness {
+    Built,
+    Fresh,
+}
+
+fn cargo_build(root: &Path, variant: &Variant) -> Result<Freshness> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root).args(["build", "--locked", "-p", "bert-xml-wasm", "--lib", "--profile", "wasm"]);
+    cargo.args(["--target", wasm_target::TARGET, "--no-default-features", "--features", variant.feature]);
+    cargo.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
+    if let Some(instructions) = variant.instructions {
+        // Joined with the flags of .cargo/config.toml.
+        let target = wasm_target::TARGET;
+        cargo.arg("--config").arg(format!("target.{target}.rustflags=[\"-Ctarget-feature={instructions}\"]"));
+    }
+    let output = cargo.output().context("cargo does not start")?;
+    ensure!(output.status.success(), "building the variant {}: {}", variant.name, output.status);
+    let artifact = String::from_utf8(output.stdout)?
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find(|message| message["reason"] == "compiler-artifact" && message["target"]["name"] == CRATE)
+        .context("cargo tells nothing of bert-xml-wasm")?;
+    Ok(if artifact["fresh"] == true { Freshness::Fresh } else { Freshness::Built })
 }
 
 /// wasm-opt in place; what only linkers and debuggers read is stripped.
