@@ -41,13 +41,16 @@ wordings() {
         --skip-split dev,background --synonyms "$SYNONYMS" --out conditions.tsv
 }
 
-# hospital NAME SPLIT SEED PATIENTS OPTIONS...: notes that all belong to one split, with ids of their own.
+# hospital NAME SPLIT SEED PATIENTS OPTIONS...: notes that all belong to one split, with ids of their own and the
+# texture of life (texture.awk).
 hospital() {
     name=$1 split=$2 seed=$3 patients=$4
     shift 4
     "$bert_xml" synth --progress none --seed "$seed" --patients "$patients" --conditions conditions.tsv --length short \
         --missing-code-rate 0 --extra-code-rate 0 --copy-forward-rate 0 --distractors 3 "$@" --out "$name.part.jsonl"
-    sed "s/^{/{\"split\":\"$split\",/; s/_id\":\"P/_id\":\"$name-P/g" "$name.part.jsonl" > "$name.jsonl"
+    sed "s/^{/{\"split\":\"$split\",/; s/_id\":\"P/_id\":\"$name-P/g" "$name.part.jsonl" |
+        awk -v SEED="$((seed + 10))" -f "$here/texture.awk" > "$name.part"
+    mv "$name.part" "$name.jsonl"
     rm "$name.part.jsonl"
 }
 

@@ -27,6 +27,7 @@ const TYPES = {
   ".js": "text/javascript; charset=utf-8",
   ".json": "application/json; charset=utf-8",
   ".svg": "image/svg+xml",
+  ".txt": "text/plain; charset=utf-8",
   ".tsv": "text/tab-separated-values; charset=utf-8",
   ".wasm": "application/wasm",
   ".webmanifest": "application/manifest+json",

@@ -20,6 +20,31 @@ function policyInPage(): Plugin {
   };
 }
 
+/** What ships with the page and asks to be named: each package's licence, in one file beside it. */
+const SHIPPED = [
+  "preact",
+  "htmlparser2",
+  "domhandler",
+  "domelementtype",
+  "entities",
+  "@fontsource-variable/ibm-plex-sans",
+  "@fontsource/ibm-plex-mono",
+];
+
+function licences(): Plugin {
+  return {
+    name: "licences",
+    apply: "build",
+    generateBundle() {
+      const texts = SHIPPED.map((name) => `${name}\n\n${readFileSync(`node_modules/${name}/LICENSE`, "utf8").trim()}\n`);
+      this.emitFile({ type: "asset", fileName: "licences.txt", source: texts.join(`\n${"-".repeat(72)}\n\n`) });
+    },
+  };
+}
+
+/** Files with a name that stays: they are checked by hash like the others, and renewed with the service worker. */
+const NAMED = new Set(["index.html", "licences.txt", "manifest.webmanifest"]);
+
 /** Fetched when first used: not every browser needs every build of the engine. */
 const LATER = /\.wasm$/;
 
@@ -46,8 +71,7 @@ function listAssets(): Plugin {
           first: !LATER.test(path),
         }));
         for (const { path } of assets) {
-          const unhashed = path === "index.html" || path === "manifest.webmanifest";
-          if (!unhashed && !/-[\w-]{8}\.\w+$/.test(path)) throw new Error(`${path}: its name has no hash`);
+          if (!NAMED.has(path) && !/-[\w-]{8}\.\w+$/.test(path)) throw new Error(`${path}: its name has no hash`);
         }
         const list = JSON.stringify(assets);
         worker.code = worker.code
@@ -64,7 +88,7 @@ const path = (file: string): string => fileURLToPath(new URL(file, import.meta.u
 
 export default defineConfig({
   base: "./",
-  plugins: [policyInPage(), listAssets()],
+  plugins: [policyInPage(), licences(), listAssets()],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   resolve: {
     alias: fake

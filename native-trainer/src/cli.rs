@@ -8,7 +8,8 @@ use clap::{Parser, Subcommand};
 use crate::commands;
 use crate::context::Context;
 use crate::error::{Hint, Interrupted};
-use crate::interrupt;
+use crate::progress::ProgressMode;
+use crate::{interrupt, talk};
 
 /// Automated ICD-10 coding: train BERT-XML on your own notes, get codes with evidence.
 #[derive(Debug, Parser)]
@@ -64,19 +65,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    talk::in_json(cli.context.progress == ProgressMode::Json);
     interrupt::listen();
     match dispatch(&cli.context, cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Interrupted>() => {
-            eprintln!("{error}");
+            talk::say(&error.to_string());
             ExitCode::from(130)
         }
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            if let Some(hint) = error.chain().find_map(|cause| cause.downcast_ref::<Hint>()) {
-                eprintln!("hint: {}", hint.hint);
-            }
+            let hint = error.chain().find_map(|cause| cause.downcast_ref::<Hint>());
+            talk::fail(&format!("{error:#}"), hint.map(|hint| hint.hint.as_str()));
             ExitCode::FAILURE
         }
     }

@@ -15,7 +15,7 @@ pub enum DeviceChoice {
     Auto,
     /// burn's flex backend.
     Cpu,
-    /// burn's wgpu backend, the adapter of this index.
+    /// burn's wgpu backend: its default adapter for 0, else the discrete card of this index, counted from 0.
     Wgpu(usize),
     /// burn's CUDA backend, the card of this index.
     Cuda(usize),
@@ -108,6 +108,7 @@ fn wgpu(index: usize) -> anyhow::Result<Device> {
 #[cfg(feature = "wgpu")]
 fn wgpu(index: usize) -> anyhow::Result<Device> {
     use burn::tensor::DeviceKind;
+    // burn has no index over all adapters: above 0 they are discrete cards, counted from 0 (`wgpu:1` is the second).
     let kind = if index == 0 { DeviceKind::DefaultDevice } else { DeviceKind::DiscreteGpu(index) };
     probed(&format!("wgpu:{index}"), move || Device::wgpu(kind))
 }

@@ -5,6 +5,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::files::remove_unfinished;
+use crate::talk;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 static LISTENERS: AtomicUsize = AtomicUsize::new(0);
@@ -22,7 +23,7 @@ pub fn listen() {
             .collect();
         // Where no handler can be set, a signal ends the process as ever, and may leave a `.making-…` behind.
         if let Err(error) = ctrlc::set_handler(on_signal) {
-            eprintln!("warning: Ctrl-C will not be tidy: {error}");
+            talk::warn(&format!("Ctrl-C will not be tidy: {error}"));
         }
         #[cfg(unix)]
         for signal in ignored {
@@ -51,7 +52,7 @@ fn on_signal() {
     }
     // Kept to the end: nothing new is begun, and no work that loses its folder gets to complain.
     let _held = remove_unfinished();
-    eprintln!("interrupted");
+    talk::say("interrupted");
     std::process::exit(130);
 }
 

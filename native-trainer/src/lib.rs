@@ -7,6 +7,7 @@
 //! Core computes; this crate reads, schedules, writes and shows. [`commands`] has one thin file a subcommand.
 
 pub mod error;
+pub mod talk;
 mod unfinished;
 pub mod files;
 pub mod interrupt;

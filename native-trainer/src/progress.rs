@@ -7,6 +7,8 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use crate::talk;
+
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ProgressMode {
@@ -64,6 +66,8 @@ pub struct Progress {
     unit: Unit,
     total: Option<u64>,
     done: u64,
+    /// What was done before the start.
+    from: u64,
     message: String,
     start: Instant,
 }
@@ -77,12 +81,12 @@ impl Progress {
             ProgressMode::Auto | ProgressMode::Bar => Display::Bar(bar(step, total, unit)),
         };
         let (step, start) = (step.to_owned(), Instant::now());
-        Self { display, step, unit, total, done: 0, message: String::new(), start }
+        Self { display, step, unit, total, done: 0, from: 0, message: String::new(), start }
     }
 
     /// Starts in the middle: a resumed run. The time left is that of the rest.
     pub fn start_at(&mut self, done: u64) {
-        self.done = done;
+        (self.done, self.from) = (done, done);
         if let Display::Bar(bar) = &self.display {
             bar.set_position(done);
             bar.reset_eta();
@@ -114,9 +118,20 @@ impl Progress {
     pub fn say(&self, line: &str) {
         match &self.display {
             Display::Silent => {}
-            Display::Bar(bar) => bar.suspend(|| eprintln!("{line}")),
+            Display::Bar(bar) => bar.suspend(|| talk::plain(line)),
             Display::Json { .. } => {
-                eprintln!("{}", json!({"event": "note", "step": self.step, "text": line}))
+                talk::object(&json!({"event": "note", "step": self.step, "text": line}));
+            }
+        }
+    }
+
+    /// A line that the user should look at: it goes out however progress is shown, and where it is not.
+    pub fn warn(&self, line: &str) {
+        match &self.display {
+            Display::Silent => talk::warn(line),
+            Display::Bar(bar) => bar.suspend(|| talk::warn(line)),
+            Display::Json { .. } => {
+                talk::object(&json!({"event": "warning", "step": self.step, "text": line}));
             }
         }
     }
@@ -131,13 +146,18 @@ impl Progress {
     }
 
     fn line(&self, event: &str) {
-        eprintln!(
-            "{}",
-            json!({
-                "event": event, "step": self.step, "unit": self.unit.as_str(), "done": self.done,
-                "total": self.total, "seconds": self.start.elapsed().as_secs_f64(), "message": self.message,
-            })
-        );
+        let seconds = self.start.elapsed().as_secs_f64();
+        talk::object(&json!({
+            "event": event, "step": self.step, "unit": self.unit.as_str(), "done": self.done,
+            "total": self.total, "seconds": seconds, "seconds_left": self.seconds_left(seconds),
+            "message": self.message,
+        }));
+    }
+
+    /// As long as the rest takes at the speed so far; none where the total or the speed is not known.
+    fn seconds_left(&self, seconds: f64) -> Option<f64> {
+        let here = self.done.checked_sub(self.from).filter(|&done| done > 0)?;
+        Some(self.total?.saturating_sub(self.done) as f64 * seconds / here as f64)
     }
 }
 
@@ -151,4 +171,21 @@ fn bar(step: &str, total: Option<u64>, unit: Unit) -> ProgressBar {
     bar.set_style(ProgressStyle::with_template(template).expect("the templates above are well-formed"));
     bar.set_prefix(step.to_owned());
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_that_of_the_rest_at_the_speed_since_the_start() {
+        let mut progress = Progress::start(ProgressMode::None, "x", Some(100), Unit::Steps);
+        assert_eq!(progress.seconds_left(1.0), None, "no speed yet");
+        progress.start_at(40);
+        assert_eq!(progress.seconds_left(1.0), None);
+        progress.advance(20);
+        assert_eq!(progress.seconds_left(10.0), Some(20.0));
+        progress.total = None;
+        assert_eq!(progress.seconds_left(10.0), None);
+    }
 }

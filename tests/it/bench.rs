@@ -1,9 +1,13 @@
 //! `bench` through the command line: one JSON object for each of the three steps and for the CPU engine, on the
 //! smallest shapes.
 
+use std::fs;
+
+use bert_xml_core::model_folder::ShippedModel;
+use bert_xml_core::quantization::Precision;
 use serde_json::Value;
 
-use crate::process::succeed;
+use crate::process::{argument, fail, succeed};
 
 const SHAPE: [&str; 10] = ["--size", "tiny", "--seq", "16", "--batch", "2", "--labels", "10", "--steps", "2"];
 
@@ -40,6 +44,46 @@ fn each_step_is_measured() {
         assert_eq!(report["command"], call);
         assert_eq!(report["bert_xml"], env!("CARGO_PKG_VERSION"));
     }
+}
+
+#[test]
+fn a_peer_takes_its_turn_at_every_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let (script, seen) = (folder.path().join("peer.sh"), folder.path().join("seen"));
+    let answer = format!(
+        "echo \"$@\" > {0}; while read line; do echo $line >> {0}; echo 2.5 1; done",
+        argument(&seen)
+    );
+    fs::write(&script, answer).unwrap();
+    let peer = format!("sh {}", argument(&script));
+    let call = [&["bench", "finetune"], &SHAPE[..], &["--peer", &peer]].concat();
+    let report: Value = serde_json::from_str(&succeed(&call).stdout).unwrap();
+    assert_eq!(report["peer"]["ms_per_step"]["median"], 2.5);
+    let [ours, ratio] =
+        [&report["ms_per_step"]["median"], &report["peer"]["ratio"]].map(|n| n.as_f64().unwrap());
+    assert!((ratio * 2.5 / ours - 1.0).abs() < 1e-9, "{report}");
+    let seen = fs::read_to_string(seen).unwrap();
+    let told: Vec<&str> = seen.lines().collect();
+    assert!(told[0].starts_with("--what finetune --threads "), "{seen}");
+    assert!(told[0].ends_with("--size tiny --seq 16 --batch 2 --labels 10"), "{seen}");
+    assert_eq!(told[1..], ["step"; 3], "one that is not counted and two that are");
+}
+
+#[test]
+fn a_model_of_random_weights_can_be_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("random");
+    let call =
+        ["bench", "model", "--size", "tiny", "--labels", "7", "--precision", "int8", "--out", argument(&out)];
+    succeed(&call);
+    let model = ShippedModel::read(&out).unwrap();
+    assert_eq!((model.manifest.precision, model.labels.len()), (Precision::Int8, 7));
+    let (note, codes) = (folder.path().join("note.txt"), folder.path().join("codes.jsonl"));
+    fs::write(&note, "w5 w77").unwrap();
+    let files = ["--text", argument(&note), "--out", argument(&codes)];
+    succeed(&[&["predict", "--model", argument(&out), "--top", "2"], &files[..]].concat());
+    assert!(fs::read_to_string(codes).unwrap().contains("Random code"));
+    assert!(fail(&call).contains("random"), "the folder holds something already");
 }
 
 #[test]

@@ -108,21 +108,34 @@ fn codes_that_a_prediction_lacks_count_as_0_and_are_counted() {
 }
 
 #[test]
-fn the_threshold_is_tuned_on_dev() {
+fn the_threshold_is_tuned_on_dev_and_not_on_what_is_judged() {
     for problem in problems() {
-        let folder = tempfile::tempdir().unwrap();
-        let [predictions, gold, labels] = write(&problem, folder.path(), |_| false);
+        let (folder, dev) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let [dev_predictions, dev_gold, _] = write(&problem, dev.path(), |_| false);
+        // The same notes with codes turned round: another best threshold there.
+        let turned = Problem {
+            name: problem.name.clone(),
+            probabilities: problem.probabilities.iter().map(|p| 1.0 - p).collect(),
+            gold: problem.gold.clone(),
+            report: Value::Null,
+            ..problem
+        };
+        let [predictions, gold, labels] = write(&turned, folder.path(), |_| false);
         let files = [
             ("--predictions", &*predictions),
             ("--gold", &*gold),
             ("--labels", &*labels),
-            ("--dev-predictions", &*predictions),
-            ("--dev-gold", &*gold),
+            ("--dev-predictions", &*dev_predictions),
+            ("--dev-gold", &*dev_gold),
         ];
-        let (_, ours) = evaluate(&files, None);
-        let ours = ours.unwrap();
+        let ours = evaluate(&files, None).1.unwrap();
         assert_close(&problem.name, &ours["threshold"], &json!(problem.tuned_threshold));
-        assert_close(&problem.name, &ours["f1_micro"], &json!(problem.tuned_f1_micro));
+        // Judged at that threshold, as if it had been given.
+        let given = evaluate(&files[..3], Some(problem.tuned_threshold)).1.unwrap();
+        assert_eq!(ours["f1_micro"], given["f1_micro"], "{}", problem.name);
+        let on_dev = [("--predictions", &*dev_predictions), ("--gold", &*dev_gold), ("--labels", &*labels)];
+        let f1 = evaluate(&on_dev, Some(problem.tuned_threshold)).1.unwrap()["f1_micro"].clone();
+        assert_close(&problem.name, &f1, &json!(problem.tuned_f1_micro));
     }
 }
 

@@ -7,6 +7,7 @@ mod demo;
 mod evaluate;
 mod hf_folder;
 mod model_parity;
+mod outputs;
 mod predict;
 mod prepare;
 mod process;

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use bert_xml_core::codes::LabelSet;
 use bert_xml_core::infer::PredictionRecord;
+use bert_xml_core::metrics::{Calibration, CalibrationMethod};
 use bert_xml_core::model::hf_folder::HfBert;
 use bert_xml_core::model::parameters::Values;
 use bert_xml_core::model::weights::read_weights;
-use bert_xml_core::model::{BertXml, Head, HeadKind, ModelConfig};
+use bert_xml_core::model::{BertXml, Head, HeadKind, ModelConfig, Readout, XmlOptions};
 use bert_xml_core::model_folder::{Manifest, ModelFolder};
 use bert_xml_trainer::cli;
 use burn::tensor::Device;
@@ -20,17 +21,26 @@ fn fixture() -> PathBuf {
 
 /// A run with a model of the committed encoder and a random head of five codes under `model/`.
 fn make_run(folder: &Path, head: HeadKind) -> ModelFolder {
+    make_run_of(folder, head, XmlOptions::default(), None)
+}
+
+fn make_run_of(
+    folder: &Path,
+    head: HeadKind,
+    xml: XmlOptions,
+    calibration: Option<Calibration>,
+) -> ModelFolder {
     let bert = HfBert::read(&fixture()).unwrap();
     let (encoder, tokenizer) = (bert.config.clone(), bert.tokenizer.clone());
     let mut config = ModelConfig::new(encoder, head, 5);
-    config.head_hidden = 12;
+    (config.head_hidden, config.xml) = (12, xml);
     let device = Device::flex();
     let head = ModelConfig { encoder: wide(&config), ..config.clone() }.init_head(&device);
     let model = BertXml { encoder: bert.into_encoder(&device).unwrap(), head };
     let codes = ["I10", "E11.9", "R50.9", "R05.9", "J18.9"];
     let labels: String = codes.iter().map(|code| format!("icd10cm\t{code}\tAbout {code}\n")).collect();
     let labels = LabelSet::from_tsv(format!("system\tcode\tdescription\n{labels}").as_bytes()).unwrap();
-    let manifest = Manifest { max_len: 32, stride: 20, ..Manifest::new(config) };
+    let manifest = Manifest { max_len: 32, stride: 20, calibration, ..Manifest::new(config) };
     let model = ModelFolder::of_model(&model, manifest, tokenizer, labels).unwrap();
     model.write(&folder.join("model")).unwrap();
     model
@@ -217,6 +227,36 @@ fn an_exported_model_is_the_encoder_and_the_head() {
         }
         assert_eq!(fs::read_to_string(out.join("labels.tsv")).unwrap(), model.labels.to_tsv());
         assert!(!run(&["export", "--model", place.to_str().unwrap(), "--out", out.to_str().unwrap()]));
+    }
+}
+
+#[test]
+fn an_exported_head_that_departs_from_the_paper_says_how_to_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = Calibration { method: CalibrationMethod::Platt, slope: 0.5, intercept: -0.25 };
+    let shared = "(torch.relu(context @ head[\"w_b\"].T) @ head[\"w_a\"].T)[:, 0] + head[\"label_bias\"]\n";
+    for (at, (readout, bias, names, logits)) in [
+        (Readout::Shared, true, &["label_bias", "label_embeddings", "w_a", "w_b"][..], shared),
+        (Readout::Own, false, &["label_embeddings", "readout"], "(context * head[\"readout\"]).sum(1)\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let place = folder.path().join(at.to_string());
+        let model = make_run_of(&place, HeadKind::Xml, XmlOptions { readout, bias }, bias.then_some(line));
+        let out = place.join("python");
+        assert!(run(&["export", "--model", place.to_str().unwrap(), "--out", out.to_str().unwrap()]));
+        let head = tensors(&out.join("head.safetensors"));
+        assert_eq!(head.keys().collect::<Vec<_>>(), names);
+        let Head::Xml(ours) = model.to_model(&Device::flex()).unwrap().head else { unreachable!() };
+        let values = |tensor: burn::tensor::TensorData| tensor.try_to_vec::<f32>().unwrap();
+        if let Some(weights) = ours.weights {
+            assert_eq!(head["readout"].data, values(weights.val().into_data()));
+        }
+        let page = fs::read_to_string(out.join("README.md")).unwrap();
+        assert!(page.contains(&format!("\nlogits = {logits}")), "{page}");
+        let probabilities = if bias { "(0.5 * logits + -0.25).sigmoid()" } else { "logits.sigmoid()" };
+        assert!(page.contains(&format!("\nprobabilities = {probabilities}\n")), "{page}");
     }
 }
 

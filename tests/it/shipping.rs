@@ -15,8 +15,8 @@ use serde_json::Value;
 use crate::process::{argument, fail, small_corpus, succeed};
 
 /// A model of the small corpus's labels that guesses by how frequent a code is in training, three times too sure of
-/// itself; what it adds by reading the note is random.
-fn sure_model(place: &Path) -> PathBuf {
+/// itself; what it adds by reading the note is random, times `weight`.
+fn sure_model(place: &Path, weight: f32) -> PathBuf {
     let made = small_corpus();
     let corpus = Corpus::open(&made.join("corpus")).unwrap();
     let labels = corpus.labels().clone();
@@ -40,6 +40,8 @@ fn sure_model(place: &Path) -> PathBuf {
         let share = (count as f32 / notes).clamp(0.02, 0.98);
         *bias = 3.0 * (share / (1.0 - share)).ln();
     }
+    let weights = &mut folder.parameters.get_mut("head.Cls.classifier.weight").unwrap().data;
+    weights.iter_mut().for_each(|value| *value *= weight);
     folder.write(&place.join("model")).unwrap();
     place.join("model")
 }
@@ -47,7 +49,7 @@ fn sure_model(place: &Path) -> PathBuf {
 #[test]
 fn a_shipped_model_is_calibrated_compared_and_used_like_any_other() {
     let folder = tempfile::tempdir().unwrap();
-    let model = sure_model(folder.path());
+    let model = sure_model(folder.path(), 1.0);
     let corpus = small_corpus().join("corpus");
     let at = |name: &str| folder.path().join(name);
     let card = at("card.toml");
@@ -69,7 +71,8 @@ fn a_shipped_model_is_calibrated_compared_and_used_like_any_other() {
     assert_eq!(exact["agreement"]["overlap_min"], exact["agreement"]["top"]);
 
     let small = at("int8");
-    let keep = ["--keep-f32", "*.layers.0.attention.value.weight", "--card", argument(&card)];
+    let keep =
+        ["--keep-f32", "*.layers.0.attention.value.weight", "--remedy", "none", "--card", argument(&card)];
     run(export("int8", &small, &keep));
     let told = report(&small);
     assert!(told["agreement"]["probability"].as_f64().unwrap() > 0.0);
@@ -122,4 +125,41 @@ fn a_shipped_model_is_calibrated_compared_and_used_like_any_other() {
     let message = fail(&[&again[..], &["--out", argument(&nowhere)]].concat());
     assert!(message.contains("is shipped already"), "{message}");
     assert!(!nowhere.exists());
+}
+
+#[test]
+fn what_8_bits_change_too_much_is_stored_finer_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = sure_model(folder.path(), 60.0);
+    let corpus = small_corpus().join("corpus");
+    let export = |remedy: &str| -> (String, Value, ShippedModel) {
+        let out = folder.path().join(remedy);
+        let asked = ["export", "--quantize", "int8", "--dev-notes", "20", "--remedy", remedy];
+        let inputs = ["--model", argument(&model), "--corpus", argument(&corpus), "--out", argument(&out)];
+        let told = succeed(&[&asked[..], &inputs].concat()).stdout;
+        let report = serde_json::from_slice(&fs::read(out.join("report.json")).unwrap()).unwrap();
+        (told, report, ShippedModel::read(&out).unwrap())
+    };
+
+    let (told, coarse, shipped) = export("none");
+    assert!(told.contains("BEYOND THE LIMITS"), "{told}");
+    assert!(coarse["remedy"].is_null() && !shipped.manifest.provenance.contains_key("stored_finer"));
+    assert!(shipped.tensors.values().all(|tensor| tensor.rows == 1 || tensor.precision() != Precision::F32));
+    let contributions = coarse["contributions"].as_array().unwrap();
+    assert!(contributions.iter().any(|of| of["part"] == "head.Cls.classifier.weight"), "{contributions:?}");
+
+    let (told, mended, shipped) = export("auto");
+    assert!(told.contains("Within the limits"), "{told}");
+    assert_eq!(mended["remedy"]["before"], coarse["agreement"]);
+    let parts = mended["remedy"]["parts"].as_array().unwrap();
+    assert!(!parts.is_empty() && told.contains(parts[0].as_str().unwrap()));
+    assert_eq!(shipped.manifest.provenance["stored_finer"]["parts"], mended["remedy"]["parts"]);
+    for (name, tensor) in &shipped.tensors {
+        let is_of = |part: &Value| name.starts_with(part.as_str().unwrap().trim_end_matches('*'));
+        if tensor.rows > 1 && parts.iter().any(is_of) {
+            assert_eq!(tensor.precision(), Precision::F16, "{name}");
+        }
+    }
+    assert!(mended["bytes"].as_u64().unwrap() > coarse["bytes"].as_u64().unwrap());
+    assert!(mended["agreement"]["probability"].as_f64().unwrap() <= 0.02);
 }

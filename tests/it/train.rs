@@ -164,6 +164,84 @@ fn micro_batches_change_no_loss_and_frozen_layers_no_weight() {
 }
 
 #[test]
+fn a_sweep_leaves_its_best_model_and_goes_on_where_it_stood() {
+    let place = Place::new();
+    let (encoder, out) = (place.at("encoder"), place.at("sweep"));
+    succeed(&place.pretrain(&encoder, &["--epochs", "1", "--max-steps", "2"]));
+    let steps = ["--epochs", "1", "--max-steps", "2"];
+    let with = |sweep: &'static str, more: &[&'static str]| {
+        let all = [&steps[..], &["--sweep", sweep], more].concat();
+        all.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let call = |words: &[String]| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let call = place.finetune(&encoder, &out, &words);
+        call.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let run = |words: Vec<String>| {
+        let call = call(&words);
+        crate::process::call(&call.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    // The second trial is wrong: the first does not start.
+    let ended = run(with("dropout=0.1,2", &[]));
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("trial dropout = 2: finetune.dropout = 2"), "{}", ended.stderr);
+    assert!(!Path::new(&out).exists());
+
+    let ended = run(with("lr=1e-3,1e-5", &[]));
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let results: Value = serde_json::from_slice(&bytes(&out, "sweep.json")).unwrap();
+    let best = results[0]["trial"].as_str().unwrap().to_owned();
+    let weights = bytes(&out, "model/weights.safetensors");
+    assert!(weights == bytes(&out, &format!("{best}/model/weights.safetensors")));
+    let judge = ["evaluate", "--model", &out, "--corpus", &place.corpus];
+    let ended = succeed(&judge);
+    assert!(ended.stdout.contains("Threshold: the model's own, tuned on dev."), "{}", ended.stdout);
+
+    // One trial is lost; the other is taken as it is.
+    fs::remove_dir_all(Path::new(&out).join("trial-1")).unwrap();
+    let ended = run(with("lr=1e-3,1e-5", &["--resume"]));
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(ended.stderr.matches("finished already").count(), 1, "{}", ended.stderr);
+    assert!(bytes(&out, "model/weights.safetensors") == weights && bytes(&out, "sweep.json").len() > 10);
+}
+
+#[test]
+fn a_run_keeps_its_encoder_by_content_and_says_no_to_what_does_nothing() {
+    let place = Place::new();
+    let (encoder, moved, run) = (place.at("encoder"), place.at("moved"), place.at("run"));
+    let steps = ["--epochs", "1", "--max-steps", "2"];
+    succeed(&place.pretrain(&encoder, &steps));
+    succeed(&place.finetune(&encoder, &run, &steps));
+    let provenance = String::from_utf8(bytes(&run, "model/model.json")).unwrap();
+    assert!(!provenance.contains(argument(place.folder.path())), "a path of this machine is in the model");
+    assert!(provenance.contains("\"name\": \"encoder\""), "{provenance}");
+    let weights = bytes(&run, "model/weights.safetensors");
+
+    let resume = [&steps[..], &["--resume"]].concat();
+    fs::rename(&encoder, &moved).unwrap();
+    let said = succeed(&place.finetune(&moved, &run, &resume)).stderr;
+    assert!(
+        said.contains("finished already") && weights == bytes(&run, "model/weights.safetensors"),
+        "{said}"
+    );
+    succeed(&place.pretrain(&encoder, &[&steps[..], &["--seed", "2"]].concat()));
+    let said = fail(&place.finetune(&encoder, &run, &resume));
+    assert!(said.contains("was started with encoder {"), "{said}");
+
+    let new = place.at("new");
+    let said = fail(&place.finetune(&moved, &new, &["--size", "big"]));
+    assert!(said.contains("size = \"big\": the encoder "), "{said}");
+    let said = fail(&place.finetune(&moved, &new, &["--head", "cls", "--set", "readout=own"]));
+    assert!(said.contains("readout = \"own\": the cls head has none"), "{said}");
+    let start = Path::new(&moved).join("encoder");
+    let call = ["pretrain", "--recipe", "demo", "--corpus", &place.corpus, "--out", &new, "--size", "big"];
+    let said = fail(&[&call[..], &["--start", argument(&start)]].concat());
+    assert!(said.contains("size: the encoder of --start "), "{said}");
+    assert!(!Path::new(&new).exists());
+}
+
+#[test]
 fn a_model_is_judged_on_its_own_labels_only() {
     let place = Place::new();
     let run = place.at("run");

@@ -50,7 +50,7 @@ export interface Evidence {
 
 /// What to report.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct FinishOptions {
     top_k: Option<usize>,
     threshold: Option<f64>,

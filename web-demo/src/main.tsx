@@ -1,8 +1,11 @@
 import "./style/fonts.css";
 import "./style/base.css";
 import "./style/layout.css";
+import "./style/rail.css";
 import "./style/note.css";
+import "./style/search.css";
 import "./style/codes.css";
+import "./style/nothing.css";
 import "./style/dialogs.css";
 import { render } from "preact";
 import { Session } from "./app/session.ts";

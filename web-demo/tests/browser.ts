@@ -1,17 +1,6 @@
-/** The system's Chromium under Playwright, and the page's own server in front of a build. */
-import { existsSync } from "node:fs";
-import { chromium, type BrowserContext, type LaunchOptions } from "playwright-core";
-
-/** Where a Chromium is looked for; the environment variable goes first. */
-const PLACES = [
-  process.env["CHROMIUM"],
-  "/usr/lib/chromium/chromium",
-  "/usr/lib/chromium-browser/chromium-browser",
-  "/opt/google/chrome/chrome",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-];
-
-export const CHROMIUM = PLACES.find((place) => place !== undefined && existsSync(place));
+/** How the system's Chromium is started under Playwright. */
+import type { LaunchOptions } from "playwright-core";
+import { CHROMIUM } from "./chromium.mjs";
 
 export const FLAGS = [
   "--headless=new",
@@ -30,8 +19,3 @@ export const LAUNCH: LaunchOptions = {
   ignoreDefaultArgs: ["--headless", "--enable-unsafe-swiftshader"],
   args: FLAGS,
 };
-
-export async function freshContext(options: Parameters<import("playwright-core").Browser["newContext"]>[0] = {}): Promise<BrowserContext> {
-  const browser = await chromium.launch(LAUNCH);
-  return browser.newContext(options);
-}

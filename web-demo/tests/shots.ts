@@ -18,7 +18,17 @@ for (const scheme of ["light", "dark"] as const) {
     page.on("console", (message) => console.log(name, scheme, message.type(), message.text()));
     page.on("pageerror", (error) => console.log(name, scheme, "error", error.message));
     const shot = (what: string) => page.screenshot({ path: `${out}/${name}-${scheme}-${what}.png` });
+    // The model waits, so that there is something to see of its loading.
+    let go = (): void => {};
+    const asked = new Promise<void>((done) => (go = done));
+    await context.route("**/model/weights-*", async (route) => {
+      await asked;
+      await route.continue();
+    });
     await page.goto(url);
+    await page.waitForTimeout(1500);
+    await shot("0-loading");
+    go();
     await page.locator(".sealed").waitFor({ timeout: 60_000 });
     await shot("1-first");
     await page.getByRole("button", { name: /Internal medicine/ }).click();
@@ -43,6 +53,9 @@ for (const scheme of ["light", "dark"] as const) {
     await page.locator(".pill").nth(1).click();
     await shot("7-model");
     await page.keyboard.press("Escape");
+    await page.locator(".pill").nth(0).click();
+    await shot("9-privacy");
+    await page.keyboard.press("Escape");
     if (name === "phone") await page.getByRole("button", { name: "Note", exact: true }).click();
     await page.getByRole("button", { name: "New" }).click();
     await page.getByRole("button", { name: /Code all/ }).click();
@@ -50,6 +63,14 @@ for (const scheme of ["light", "dark"] as const) {
     if (name === "phone") await page.getByRole("button", { name: /^Notes/ }).click();
     await shot("8-batch");
     await context.close();
+    const broken = await browser.newContext({ viewport, colorScheme: scheme, serviceWorkers: "block" });
+    const failed = await broken.newPage();
+    await failed.route("**/model/**", (route) => route.fulfill({ status: 404 }));
+    await failed.goto(url);
+    await failed.waitForTimeout(7000);
+    if (name === "phone") await failed.getByRole("button", { name: /^Codes/ }).click();
+    await failed.screenshot({ path: `${out}/${name}-${scheme}-10-failed.png` });
+    await broken.close();
   }
 }
 await browser.close();

@@ -1,6 +1,6 @@
 /** A build of the page behind its own server, and a Chromium in front of it. */
 import type { Server } from "node:http";
-import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Locator, type Page } from "playwright-core";
 import { serve } from "../serve.mjs";
 import { LAUNCH } from "./browser.ts";
 
@@ -57,3 +57,26 @@ export async function lowest(page: Page): Promise<void> {
 
 export const NOTE =
   "Discharge summary. 71-year-old man with type 2 diabetes mellitus on metformin and hypertension, admitted with cough, fever and pneumonia. No asthma. Café, naïve, 😀 and 咳 stand here for their offsets.";
+
+/** Opens a dialog by its button, and closes it with Escape. */
+export async function lookInto(page: Page, button: Locator): Promise<void> {
+  await button.click();
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+}
+
+/** How many elements there are. */
+export function count(page: Page, selector: string): Promise<number> {
+  return page.locator(selector).count();
+}
+
+/** The line that counts codes to review, accepted and rejected. */
+export function facts(page: Page): Promise<string> {
+  return page.locator(".codes-pane .facts").innerText();
+}
+
+/** A file of tests/files. */
+export function file(name: string): string {
+  return new URL(`./files/${name}`, import.meta.url).pathname;
+}

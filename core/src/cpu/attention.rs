@@ -3,7 +3,7 @@
 //! Self-attention calls it a head at a time, label attention with the labels as queries and the hidden states as
 //! keys and values. A sequence stands alone: no padding is ever computed.
 //!
-//! In integers, keys have 8 bits and one scale a token, queries 7 bits and one scale a query. A query's weights
+//! In integers, keys have 8 bits and one scale a token, queries 7 bits (labels 8) and one scale a query. A query's weights
 //! take the value's scales in and have 14 bits ([`super::fine`]): a token with little weight among thousands still
 //! counts.
 

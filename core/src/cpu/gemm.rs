@@ -85,7 +85,7 @@ fn f32_tiles_of(
     });
 }
 
-/// `out = left · rightᵀ (+ bias)` of quantized rows: `(sums − 64 Σ w) · scale of the output · scale of the row`.
+/// `out = left · rightᵀ (+ bias)` of quantized rows: `(sums − zero Σ w) · scale of the output · scale of the row`.
 ///
 /// # Shapes
 /// - `left`: `[rows, inputs]`, `bias`: `[outputs]`, `out`: `[rows, outputs]`
@@ -122,16 +122,19 @@ fn int8_tiles_of(
 ) {
     let values = left.values;
     let mut tile: Tile<i32> = [[0; MAX_PANELS * PANEL]; MAX_ROWS];
+    let mut tile_of_rest = tile;
     let mut room = Room::default();
     let (tile_rows, tile_panels) = shape_int8(isa);
     for_each_tile(values.rows(), right.outputs(), tile_rows, tile_panels, |row, rows, panel, panels| {
         let lines = &right.lines()[panel * right.groups()..][..panels * right.groups()];
         let column = panel * PANEL;
-        let (scales, corrections) = (&right.scales()[column..], &right.corrections()[column..]);
+        let (scales, sums_of_weights) = (&right.scales()[column..], &right.sums()[column..]);
+        let zeros = &left.zeros[row..row + rows];
         #[cfg(target_arch = "x86_64")]
         if isa == Isa::Avx512 {
             let width = (panels * PANEL).min(right.outputs() - column);
-            let scaling = x86::Scaling { corrections, weights: scales, rows: &left.scales[row..row + rows] };
+            let row_scales = &left.scales[row..row + rows];
+            let scaling = x86::Scaling { zeros, sums: sums_of_weights, weights: scales, rows: row_scales };
             let (left, bias) = (values.part(row, rows), bias.map(|bias| &bias[column..]));
             let mut out = out.part(row, rows);
             // SAFETY: an `Isa` is one that the machine has.
@@ -139,15 +142,21 @@ fn int8_tiles_of(
             return;
         }
         sums_int8(isa, values.part(row, rows), lines, &mut room, row == 0, &mut tile);
-        for (row, sums) in (row..).zip(&tile[..rows]) {
+        if let Some(rest) = left.rest {
+            sums_int8(isa, rest.part(row, rows), lines, &mut room, false, &mut tile_of_rest);
+            for (sums, rest) in tile.iter_mut().zip(&tile_of_rest).take(rows) {
+                sums.iter_mut().zip(rest).for_each(|(sum, rest)| *sum += rest);
+            }
+        }
+        for ((row, sums), zero) in (row..).zip(&tile[..rows]).zip(zeros) {
             let scale = left.scales[row];
             let out = &mut out.row(row)[column..];
             let width = out.len().min(panels * PANEL);
             let mut terms = [0.0; MAX_PANELS * PANEL];
-            for ((term, sum), (correction, weight)) in
-                terms.iter_mut().zip(sums).zip(corrections.iter().zip(scales))
+            for ((term, sum), (sum_of_weights, weight)) in
+                terms.iter_mut().zip(sums).zip(sums_of_weights.iter().zip(scales))
             {
-                *term = (sum - correction) as f32 * weight * scale;
+                *term = (sum - zero * sum_of_weights) as f32 * weight * scale;
             }
             if let Some(bias) = bias {
                 for (term, bias) in terms[..width].iter_mut().zip(&bias[column..]) {

@@ -43,6 +43,15 @@ impl Isa {
         }
     }
 
+    /// Whether its integer product takes a left side of 8 bits; else of 7 (see [`super::quantize`]).
+    pub fn multiplies_bytes(self) -> bool {
+        match self {
+            Self::Avx512 => true,
+            Self::Avx2 => false,
+            Self::Portable => cfg!(not(all(target_arch = "wasm32", target_feature = "relaxed-simd"))),
+        }
+    }
+
     /// All that this machine can run, the best first.
     pub fn available() -> Vec<Self> {
         [Self::Avx512, Self::Avx2, Self::Portable].into_iter().filter(|isa| isa.is_available()).collect()

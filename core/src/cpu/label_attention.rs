@@ -4,8 +4,6 @@
 //! `W_b` is linear and a window has fewer tokens than the model has labels, so it is applied to the hidden states
 //! instead of to every label's context: `W_b Σ a_i h_i = Σ a_i (W_b h_i)`. What a label takes the mean of is that.
 
-use std::ops::Range;
-
 use super::attention::{Arithmetic, Queries};
 use super::isa::Isa;
 use super::linear::Linear;
@@ -14,7 +12,7 @@ use super::parameters::{CpuModelError, Parameters};
 use super::quantize::QuantizedRows;
 use super::rows::{Rows, RowsMut};
 use super::workspace::Workspace;
-use crate::quantization::Precision;
+use crate::quantization::{Matrix, MatrixValues, Precision};
 
 /// Labels that are attended together.
 const BLOCK: usize = 48;
@@ -44,11 +42,25 @@ enum Readout {
     Own(Vec<f32>),
 }
 
-/// The label embeddings, as queries.
+/// The label embeddings, as queries: all 8 bits of what is stored in int8, as scores are unscaled and a label's
+/// error stands in the scores of all tokens.
 #[derive(Debug)]
 enum Labels {
     F32(Vec<f32>),
     Int8(QuantizedRows),
+}
+
+impl Labels {
+    fn new(isa: Isa, embeddings: &Matrix) -> Self {
+        match &embeddings.values {
+            MatrixValues::F32(_) | MatrixValues::F16(_) => Self::F32(embeddings.to_f32()),
+            MatrixValues::Int8 { values, scales } => Self::Int8(QuantizedRows::of_bytes(isa, values, scales)),
+            MatrixValues::Int4 { .. } => {
+                let (rows, cols) = (embeddings.rows, embeddings.cols);
+                Self::new(isa, &Matrix::new(rows, cols, &embeddings.to_f32(), Precision::Int8))
+            }
+        }
+    }
 }
 
 impl LabelAttention {
@@ -66,8 +78,6 @@ impl LabelAttention {
             }
         }
         let embeddings = from.matrix("head.Xml.labels", labels, d_model)?;
-        let precision = embeddings.precision();
-        let embeddings = embeddings.to_f32();
         let readout = match d_hidden {
             Some(d_hidden) => Readout::Shared {
                 hidden: Linear::new(&from.matrix("head.Xml.hidden.weight", d_hidden, d_model)?, None),
@@ -76,21 +86,7 @@ impl LabelAttention {
             None => Readout::Own(from.matrix("head.Xml.weights", labels, d_model)?.to_f32()),
         };
         let bias = if bias { Some(from.vector("head.Xml.bias", labels)?) } else { None };
-        Ok(Self {
-            labels: match precision {
-                Precision::F32 | Precision::F16 => Labels::F32(embeddings),
-                Precision::Int8 | Precision::Int4 => {
-                    let mut quantized = QuantizedRows::default();
-                    quantized.quantize(isa, Rows::new(&embeddings, labels, d_model, d_model));
-                    Labels::Int8(quantized)
-                }
-            },
-            isa,
-            count: labels,
-            d_model,
-            readout,
-            bias,
-        })
+        Ok(Self { labels: Labels::new(isa, &embeddings), isa, count: labels, d_model, readout, bias })
     }
 
     pub fn bytes(&self) -> usize {
@@ -105,18 +101,11 @@ impl LabelAttention {
         labels + readout + 4 * self.bias.as_ref().map_or(0, Vec::len)
     }
 
-    /// One logit a label. `hidden`: `[seq, d_model]`, `real`: the rows that are word pieces of the note.
-    pub fn logits(
-        &self,
-        hidden: &[f32],
-        real: Range<usize>,
-        workspace: &mut Workspace,
-        logits: &mut Vec<f32>,
-    ) {
+    /// One logit a label. `tokens`: hidden states of the word pieces, `[real, d_model]`.
+    pub fn logits(&self, tokens: Rows<'_, f32>, workspace: &mut Workspace, logits: &mut Vec<f32>) {
         logits.clear();
         logits.resize(self.count, 0.0);
         let Workspace { workers, projected, window, .. } = workspace;
-        let tokens = self.window(hidden, real);
         let wide = match &self.readout {
             Readout::Shared { hidden, .. } => hidden.outputs(),
             Readout::Own(_) => self.d_model,
@@ -168,14 +157,7 @@ impl LabelAttention {
     }
 
     /// The attention of some labels, `[labels, real tokens]`, each row summing to 1.
-    pub fn attention(
-        &self,
-        labels: &[usize],
-        hidden: &[f32],
-        real: Range<usize>,
-        workspace: &mut Workspace,
-    ) -> Vec<f32> {
-        let tokens = self.window(hidden, real);
+    pub fn attention(&self, labels: &[usize], tokens: Rows<'_, f32>, workspace: &mut Workspace) -> Vec<f32> {
         let (d, row) = (self.d_model, |at| tokens.row(at));
         workspace.window.pack(self.isa, self.arithmetic(), tokens.rows(), [d, d], row, row);
         let mut attention = vec![0.0; labels.len() * tokens.rows()];
@@ -193,10 +175,7 @@ impl LabelAttention {
                     room.attention.weights(self.isa, queries, window, 1.0, out);
                 }
                 Labels::Int8(embeddings) => {
-                    room.quantized.reset(labels.len(), self.d_model);
-                    for (to, label) in labels.iter().enumerate() {
-                        room.quantized.copy_row(to, embeddings, *label);
-                    }
+                    room.quantized.select(embeddings, labels);
                     let queries = Queries::Int8(room.quantized.view());
                     room.attention.weights(self.isa, queries, window, 1.0, out);
                 }
@@ -210,12 +189,6 @@ impl LabelAttention {
             Labels::F32(_) => Arithmetic::F32,
             Labels::Int8(_) => Arithmetic::Int8,
         }
-    }
-
-    fn window<'a>(&self, hidden: &'a [f32], real: Range<usize>) -> Rows<'a, f32> {
-        assert!(!real.is_empty(), "a window without word pieces has nothing to attend to");
-        let d = self.d_model;
-        Rows::new(hidden, hidden.len() / d, d, d).part(real.start, real.len())
     }
 
     fn queries(&self, start: usize, count: usize) -> Queries<'_> {

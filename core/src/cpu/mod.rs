@@ -3,10 +3,10 @@
 //! ids → embeddings → layers (rows in blocks, then heads) → label attention → logits, attention of some labels
 //!
 //! Weights are packed once in panels of 16 outputs, one layout for every processor. What is stored in int8 runs
-//! in integers: 7 bits on the left, 8 on the right, one scale a row. Integer sums are exact, and everything else
-//! is written so that Rust gives it the same bits wherever it runs (no fused multiply-adds, sums in 16 lanes); so
-//! **a model whose layers are all int8 gives the same probabilities, bit for bit, on every processor and in every
-//! browser**, whatever the number of threads. In f32 products are fused where the processor fuses.
+//! in integers: 7 bits on the left (labels: all 8), 8 on the right, one scale a row. Integer sums are exact, and
+//! everything else is written so that Rust gives it the same bits wherever it runs (no fused multiply-adds, sums in
+//! 16 lanes); so **a model whose layers are all int8 gives the same probabilities, bit for bit, on every processor
+//! and in every browser**, whatever the number of threads. In f32 products are fused where the processor fuses.
 
 pub mod isa;
 
@@ -45,6 +45,8 @@ pub mod encoder;
 mod label_attention;
 
 pub mod model;
+
+mod config;
 
 #[cfg(test)]
 mod reference;

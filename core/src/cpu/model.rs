@@ -139,7 +139,7 @@ impl CpuModel {
         logits: &mut Vec<f32>,
     ) {
         match &self.head {
-            Head::Xml(head) => head.logits(hidden, real, workspace, logits),
+            Head::Xml(head) => head.logits(self.tokens(hidden, real), workspace, logits),
             Head::Cls(head) => {
                 let d = self.shape.encoder.d_model;
                 logits.clear();
@@ -167,9 +167,16 @@ impl CpuModel {
         workspace: &mut Workspace,
     ) -> Option<Vec<f32>> {
         match &self.head {
-            Head::Xml(head) => Some(head.attention(labels, hidden, real, workspace)),
+            Head::Xml(head) => Some(head.attention(labels, self.tokens(hidden, real), workspace)),
             Head::Cls(_) => None,
         }
+    }
+
+    /// The word pieces' hidden states.
+    fn tokens<'a>(&self, hidden: &'a [f32], real: Range<usize>) -> Rows<'a, f32> {
+        assert!(!real.is_empty(), "a window without word pieces has nothing to attend to");
+        let d = self.shape.encoder.d_model;
+        Rows::new(hidden, hidden.len() / d, d, d).part(real.start, real.len())
     }
 }
 

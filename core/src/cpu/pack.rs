@@ -11,8 +11,6 @@ use super::rows::Rows;
 pub const PANEL: usize = 16;
 /// Inputs that an int8 line takes together.
 pub const GROUP: usize = 4;
-/// What [`super::quantize`] adds to the integers of activations.
-pub const ZERO_POINT: i32 = 64;
 
 /// One input of a panel's outputs.
 #[derive(Clone, Copy, Debug)]
@@ -102,8 +100,8 @@ pub struct PackedInt8 {
     lines: Vec<ByteLine>,
     /// One an output; empty where the scales lie with the inputs.
     scales: Vec<f32>,
-    /// [`ZERO_POINT`] times the sum of an output's integers.
-    corrections: Vec<i32>,
+    /// The sum of an output's integers: what the left side's zero is multiplied with.
+    sums: Vec<i32>,
 }
 
 impl PackedInt8 {
@@ -139,7 +137,7 @@ impl PackedInt8 {
             for at in 0..count {
                 let values = &mut integers[at * stride..][..inputs];
                 self.scales[start + at] = quantize_row_i8(isa, row(start + at), values);
-                self.corrections[start + at] = ZERO_POINT * sum_of_row(isa, values);
+                self.sums[start + at] = sum_of_row(isa, values);
             }
             transpose_groups(isa, integers, &mut self.lines[start / PANEL * groups..][..groups]);
         }
@@ -158,7 +156,7 @@ impl PackedInt8 {
     ) {
         self.reset(outputs, inputs);
         self.scales.clear();
-        self.corrections.clear();
+        self.sums.clear();
         scales.clear();
         let stride = outputs.next_multiple_of(PANEL);
         integers.clear();
@@ -183,7 +181,7 @@ impl PackedInt8 {
             line.0[at..at + group.len()].copy_from_slice(group);
         }
         self.scales[output] = scale;
-        self.corrections[output] = ZERO_POINT * sum_of(values);
+        self.sums[output] = sum_of(values);
     }
 
     fn reset(&mut self, outputs: usize, inputs: usize) {
@@ -193,8 +191,8 @@ impl PackedInt8 {
         // The last panel is read whole.
         self.scales.clear();
         self.scales.resize(panels * PANEL, 0.0);
-        self.corrections.clear();
-        self.corrections.resize(panels * PANEL, 0);
+        self.sums.clear();
+        self.sums.resize(panels * PANEL, 0);
     }
 
     /// Columns of the product.
@@ -222,14 +220,14 @@ impl PackedInt8 {
         &self.scales
     }
 
-    /// One an output, filled up to whole panels.
-    pub fn corrections(&self) -> &[i32] {
-        &self.corrections
+    /// Sums of an output's integers, filled up to whole panels.
+    pub fn sums(&self) -> &[i32] {
+        &self.sums
     }
 
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
-        64 * self.lines.capacity() + 4 * (self.scales.capacity() + self.corrections.capacity())
+        64 * self.lines.capacity() + 4 * (self.scales.capacity() + self.sums.capacity())
     }
 }
 
@@ -308,7 +306,7 @@ mod tests {
         assert_eq!(packed.lines()[0].0[4..8], [5, 6, 7, 8]);
         assert_eq!(packed.lines()[1].0[4..8], [9, 0, 0, 0]);
         assert_eq!(packed.lines()[2].0[..8], [80, 81, 82, 83, 0, 0, 0, 0]);
-        assert_eq!(packed.corrections()[1], 64 * (5 + 6 + 7 + 8 + 9));
+        assert_eq!(packed.sums()[1], 5 + 6 + 7 + 8 + 9);
     }
 
     #[test]
@@ -323,7 +321,7 @@ mod tests {
             fresh.pack_rows(Isa::detect(), outputs, inputs, row, &mut Vec::new());
             assert!(used.lines().iter().zip(fresh.lines()).all(|(a, b)| a.0 == b.0));
             assert_eq!(used.lines().len(), fresh.lines().len());
-            assert_eq!(used.corrections(), fresh.corrections());
+            assert_eq!(used.sums(), fresh.sums());
             used.pack_columns(Isa::detect(), 40, 9, |_| &ones[..9], &mut scales, &mut room);
             used.pack_columns(Isa::detect(), outputs, inputs, row, &mut scales, &mut room);
             fresh.pack_columns(Isa::detect(), outputs, inputs, row, &mut Vec::new(), &mut Vec::new());

@@ -3,7 +3,7 @@
 use super::*;
 use crate::infer::evidence::heaviest_words;
 use crate::infer::scoring::{encode_batch, plan_batches};
-use crate::metrics::{Calibration, CalibrationMethod};
+use crate::metrics::{Calibration, CalibrationMethod, sigmoid};
 use crate::model::Head;
 use crate::model::parameters::{export, import};
 use crate::model::{EncoderConfig, HeadKind, ModelConfig};
@@ -31,10 +31,6 @@ fn coder(head: HeadKind, max_len: usize) -> Coder {
     let model = fixed(config.init(&Device::flex()).unwrap());
     let manifest = Manifest { max_len, stride: (max_len - 2).div_ceil(2), ..Manifest::new(config) };
     Coder::new(model, manifest, tokenizer, labels).unwrap()
-}
-
-fn sigmoid(logit: f32) -> f32 {
-    1.0 / (1.0 + (-logit).exp())
 }
 
 #[test]

@@ -7,8 +7,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::reading::Unread;
 use super::scoring::{EncodedBatch, PlacedWindow, WindowPlan, encode_batch};
-use crate::cpu::{CpuModel, CpuModelError, CpuShape, EncoderShape, HeadShape, Workspace};
-use crate::model::{BertXml, Head, HeadKind, LabelAttention, ModelConfig, Readout};
+use crate::cpu::{CpuModel, CpuModelError, HeadShape, Workspace};
+use crate::model::{BertXml, Head, LabelAttention, ModelConfig};
 use crate::quantization::Matrix;
 use crate::text::{SpecialTokens, build_window};
 
@@ -74,29 +74,8 @@ impl CpuEngine {
         matrices: BTreeMap<String, Matrix>,
         threads: usize,
     ) -> Result<Self, CpuModelError> {
-        let encoder = &config.encoder;
-        let shape = CpuShape {
-            encoder: EncoderShape {
-                vocab: encoder.vocab_size,
-                positions: encoder.max_position_embeddings,
-                segments: encoder.type_vocab_size,
-                d_model: encoder.hidden_size,
-                layers: encoder.num_hidden_layers,
-                heads: encoder.num_attention_heads,
-                intermediate: encoder.intermediate_size,
-                epsilon: encoder.layer_norm_eps as f32,
-            },
-            head: match config.head {
-                HeadKind::Xml => HeadShape::Xml {
-                    hidden: (config.xml.readout == Readout::Shared).then_some(config.head_hidden),
-                    bias: config.xml.bias,
-                },
-                HeadKind::Cls => HeadShape::Cls,
-            },
-            labels: config.labels,
-        };
         Ok(Self {
-            model: CpuModel::new(shape, matrices)?,
+            model: CpuModel::new(config.into(), matrices)?,
             together: Mutex::new(Workspace::new(threads)),
             #[cfg(not(target_arch = "wasm32"))]
             apart: (threads > 1).then(|| Apart {

@@ -15,6 +15,8 @@ pub struct DeviceError(
 );
 
 /// A row of f32.
+// One at a time is alive: the difference in size is of no account.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Unread {
     /// On a burn device.
     OnDevice(Tensor<1>),

@@ -12,12 +12,14 @@ pub mod platt;
 mod predictions;
 pub mod ranking;
 mod report;
+mod sigmoid;
 mod tally;
 pub mod threshold;
 
 pub use platt::{Calibration, CalibrationMethod};
 pub use predictions::{Predictions, sparse_gold};
 pub use report::{Report, evaluate};
+pub use sigmoid::sigmoid;
 
 /// What can be wrong with the input of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sigmoid::sigmoid_f64 as sigmoid;
+
 /// Newton steps at most; a dozen do.
 const STEPS: usize = 100;
 
@@ -208,11 +210,6 @@ impl Cells {
         let line = Calibration { method, slope, intercept };
         line.broken_rule().is_none().then_some(line)
     }
-}
-
-/// 1 / (1 + e^−z) with the same bits on every processor and in every browser, which std's exponential does not promise.
-pub fn sigmoid(z: f64) -> f64 {
-    1.0 / (1.0 + libm::exp(-z))
 }
 
 #[cfg(test)]

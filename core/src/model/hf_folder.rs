@@ -23,7 +23,8 @@ use super::weights::{read_weights, write_weights};
 use crate::text::Tokenizer;
 
 const CONFIG: &str = "config.json";
-const WEIGHTS: &str = "model.safetensors";
+/// The file of the weights.
+pub const WEIGHTS: &str = "model.safetensors";
 pub(super) const POSITIONS: &str = "encoder.embeddings.position.weight";
 pub(super) const WORDS: &str = "encoder.embeddings.word.weight";
 

@@ -7,8 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::ModelFolderError;
 use crate::codes::CodeSystem;
-use crate::metrics::Calibration;
-use crate::metrics::platt::sigmoid;
+use crate::metrics::{Calibration, sigmoid};
 use crate::model::ModelConfig;
 use crate::text::window::SPECIALS_PER_WINDOW;
 
@@ -158,7 +157,7 @@ impl Manifest {
 
     /// The probability of a logit, calibrated where the model says how.
     pub fn probability(&self, logit: f32) -> f32 {
-        self.calibration.map_or_else(|| sigmoid(f64::from(logit)) as f32, |line| line.probability(logit))
+        self.calibration.map_or_else(|| sigmoid(logit), |line| line.probability(logit))
     }
 
     /// The threshold of a label.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use bert_xml_core::data::Split;
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::evaluate::CodiEspRules;
 use crate::baselines::on_corpus::{self, Kind};
@@ -17,6 +17,7 @@ use crate::corpus::Corpus;
 use crate::evaluation::codiesp::TaskCodes;
 use crate::evaluation::write_predictions;
 use crate::files::{FolderInTheMaking, write_atomic};
+use crate::talk;
 
 /// Options of `baseline`.
 #[derive(Clone, Debug, Args)]
@@ -65,6 +66,16 @@ pub enum BaselineKind {
     Tfidf,
 }
 
+/// A baseline and its settings by their names.
+fn described(kind: Kind) -> Value {
+    match kind {
+        Kind::Constant => json!({"name": "constant"}),
+        Kind::Tfidf(words, regression) => {
+            json!({"name": "tfidf", "min_df": words.min_df, "pairs": words.pairs, "c": regression.c})
+        }
+    }
+}
+
 /// Runs the step.
 ///
 /// # Errors
@@ -94,7 +105,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     let outcome = on_corpus::run(context, &corpus, kind, options.split, options.threshold, codiesp)?;
     let seconds = start.elapsed().as_secs_f64();
     let settings = json!({
-        "kind": format!("{kind:?}"), "split": options.split, "corpus": corpus.digest(),
+        "kind": described(kind), "split": options.split, "corpus": corpus.digest(),
         "version": env!("CARGO_PKG_VERSION"), "seconds": seconds, "remark": outcome.remark,
         "threshold": outcome.judgement.assignment.from.to_string(),
     });
@@ -105,7 +116,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     write_atomic(&at("metrics.md"), markdown.as_bytes())?;
     write_predictions(&at("predictions.jsonl"), outcome.predictions(corpus.labels(), options.top))?;
     folder.finish()?;
-    eprintln!("{} {seconds:.1} s in all. Written: {}", outcome.remark, options.out.display());
+    talk::say(&format!("{} {seconds:.1} s in all. Written: {}", outcome.remark, options.out.display()));
     std::io::stdout().lock().write_all(markdown.as_bytes())?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::context::Context;
+use crate::files::{STANDARD, check_file_place};
 use crate::ingest::Columns;
 use crate::prediction::ModelPlace;
 use crate::prediction::states::StateReader;
@@ -40,6 +41,11 @@ pub struct Options {
 /// # Errors
 /// A model that cannot be read, a record that cannot be read or is empty; the file is written whole or not at all.
 pub fn run(context: &Context, options: &Options) -> Result<()> {
+    ensure!(
+        options.out.as_os_str() != STANDARD,
+        "--out -: hidden states are a file with its sizes at the front; name a file"
+    );
+    check_file_place(&options.out)?;
     let bert = ModelPlace::read_encoder(&options.model)?;
     let (positions, d_model) = (bert.config.max_position_embeddings, bert.config.hidden_size);
     let max_len = options.max_len.unwrap_or(positions);

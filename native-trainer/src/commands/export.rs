@@ -1,6 +1,7 @@
 //! `bert-xml export`.
 
 use std::fs;
+use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -31,6 +32,16 @@ pub struct Options {
     /// Keep tensors of this name in f32; * stands for any characters
     #[arg(long, value_name = "PATTERN", requires = "quantize", help_heading = "Ship a fine-tuned model")]
     pub keep_f32: Vec<String>,
+    /// What is done where 8 bits change the codes too much
+    #[arg(
+        long,
+        value_name = "REMEDY",
+        value_enum,
+        default_value_t = RemedyWord::Auto,
+        requires = "quantize",
+        help_heading = "Ship a fine-tuned model"
+    )]
+    pub remedy: RemedyWord,
     /// TOML file for people: name, language, licence, trained_on, intended_use, limits
     #[arg(long, value_name = "FILE", requires = "quantize", help_heading = "Ship a fine-tuned model")]
     pub card: Option<PathBuf>,
@@ -58,6 +69,15 @@ pub enum Quantize {
     Int4,
 }
 
+/// What is done beyond the limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RemedyWord {
+    /// The cheapest parts that mend it are stored in half precision
+    Auto,
+    /// Nothing: it is told
+    None,
+}
+
 impl From<Quantize> for Precision {
     fn from(quantize: Quantize) -> Self {
         match quantize {
@@ -82,14 +102,15 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
                 out: options.out.clone(),
                 precision: quantize.into(),
                 keep_f32: Names(options.keep_f32.clone()),
+                mend: options.remedy == RemedyWord::Auto,
                 card: options.card.as_deref().map(read_card).transpose()?.unwrap_or_default(),
                 dev_notes: options.dev_notes as usize,
             };
-            print!("{}", ship(context, &shipping)?.summary());
+            write!(stdout(), "{}", ship(context, &shipping)?.summary())?;
         }
         _ => exchange::export(&options.model, &options.out)?,
     }
-    println!("written: {}", options.out.display());
+    writeln!(stdout(), "written: {}", options.out.display())?;
     Ok(())
 }
 

@@ -1,21 +1,25 @@
 //! `bert-xml finetune`.
 
+use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use bert_xml_core::data::Split;
 use bert_xml_core::model::HeadKind;
 use bert_xml_core::model::hf_folder::{HfBert, is_hf_folder};
+use bert_xml_core::text::Tokenizer;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::recipe::{Recipe, read_tokenizer, tokenizer_digest};
+use super::recipe::{Recipe, size_of, tokenizer_digest, weights_mark};
+use super::sweep::{sweep, trials};
 use crate::context::Context;
 use crate::corpus::Corpus;
+use crate::corpus::vocabulary::open_vocabulary;
 use crate::error::hinted;
-use crate::files::write_atomic;
-use crate::train::finetune::{Finetuned, finetune};
-use crate::train::outcome::write_model;
+use crate::talk;
+use crate::train::finetune::finetune;
+use crate::train::outcome::{finished_model, write_model};
 use crate::train::run::Run;
 use crate::train::settings::{FinetuneSettings, LabelInit};
 use crate::train::start::{FinetuneInput, encoder_config};
@@ -37,7 +41,7 @@ pub struct Options {
     #[arg(long)]
     pub out: PathBuf,
     /// Go on from the newest checkpoint in --out
-    #[arg(long, conflicts_with = "sweep")]
+    #[arg(long)]
     pub resume: bool,
     /// Classification head: xml (label attention) or cls
     #[arg(long)]
@@ -66,60 +70,71 @@ pub struct Options {
 pub fn run(context: &Context, options: &Options) -> Result<()> {
     let trials = trials(&options.sweep)?;
     if let [only] = &trials[..] {
-        train_once(context, options, &options.out, only).map(|_| ())
+        let start = Start::read(options)?;
+        let settings = settings(options, only, &start)?;
+        train_once(context, options, &options.out, &settings, start).map(|_| ())
     } else {
         sweep(context, options, &trials)
     }
 }
 
 /// Settings of one trial beyond recipe and flags.
-type Trial = Vec<(String, toml::Value)>;
+pub(super) type Trial = Vec<(String, toml::Value)>;
 
-/// Every combination of the swept values; one empty trial without a sweep.
-fn trials(sweeps: &[String]) -> Result<Vec<Trial>> {
-    let mut trials: Vec<Trial> = vec![Vec::new()];
-    for sweep in sweeps {
-        let (key, values) =
-            sweep.split_once('=').with_context(|| format!("--sweep {sweep}: must be KEY=V1,V2,..."))?;
-        let key = if key == "lr" { "optimizer.learning_rate" } else { key };
-        let mut next = Vec::new();
-        for trial in &trials {
-            for value in values.split(',') {
-                let pair = crate::train::settings::parse_override(&format!("{key}={value}"));
-                let pair = pair.map_err(|message| anyhow::anyhow!("--sweep {sweep}: {message}"))?;
-                next.push(trial.iter().cloned().chain([pair]).collect());
+/// What a training starts from.
+pub(super) struct Start {
+    encoder: Option<HfBert>,
+    tokenizer: Tokenizer,
+    /// What tells the encoder from others, for the run's inputs.
+    mark: Value,
+}
+
+impl Start {
+    pub(super) fn read(options: &Options) -> Result<Self> {
+        let folder = find_encoder(&options.encoder)?;
+        let encoder = folder.as_deref().map(HfBert::read).transpose()?;
+        let tokenizer = match (&encoder, &options.vocab) {
+            (Some(_), Some(path)) => {
+                return Err(hinted(
+                    format!(
+                        "--vocab {}: the encoder {} has a vocabulary of its own",
+                        path.display(),
+                        options.encoder
+                    ),
+                    "leave --vocab out; it goes with --encoder none",
+                ));
             }
-        }
-        trials = next;
+            (Some(encoder), None) => encoder.tokenizer.clone(),
+            (None, Some(path)) => open_vocabulary(path, false)?,
+            (None, None) => {
+                return Err(hinted(
+                    "--encoder none needs a vocabulary",
+                    "name it by --vocab, or make one with `bert-xml vocab`",
+                ));
+            }
+        };
+        let mark = match &folder {
+            Some(folder) => weights_mark(Path::new(&options.encoder), folder)?,
+            None => json!("none"),
+        };
+        Ok(Self { encoder, tokenizer, mark })
     }
-    Ok(trials)
 }
 
-/// Trains every trial in a folder of its own and writes `sweep.json`, best first.
-fn sweep(context: &Context, options: &Options, trials: &[Trial]) -> Result<()> {
-    crate::files::create_empty_folder(&options.out)?;
-    let mut results = Vec::new();
-    for (at, trial) in trials.iter().enumerate() {
-        let name = format!("trial-{at}");
-        let shown: Vec<String> = trial.iter().map(|(key, value)| format!("{key} = {value}")).collect();
-        eprintln!("{name}: {}", shown.join(", "));
-        let done = train_once(context, options, &options.out.join(&name), trial)?;
-        let auc = done.dev.as_ref().and_then(|report| report.auc_micro);
-        results.push((auc, json!({"trial": name, "settings": shown, "dev": done.dev, "epoch": done.epoch})));
-    }
-    results.sort_by(|a, b| b.0.unwrap_or(-1.0).total_cmp(&a.0.unwrap_or(-1.0)));
-    let results: Vec<Value> = results.into_iter().map(|(_, result)| result).collect();
-    write_atomic(&options.out.join("sweep.json"), serde_json::to_string_pretty(&results)?.as_bytes())?;
-    println!("best by dev AUC micro: {} ({})", results[0]["trial"], results[0]["settings"]);
-    Ok(())
+/// What a training left.
+pub(super) struct Done {
+    /// Metrics on dev by name; null where dev has no note with a code.
+    pub dev: Value,
+    /// The epoch (from 1) that was kept.
+    pub epoch: Value,
 }
 
-fn train_once(
-    context: &Context,
-    options: &Options,
-    out: &Path,
-    trial: &[(String, toml::Value)],
-) -> Result<Finetuned> {
+/// Fields that only the XML head reads.
+const OF_THE_XML_HEAD: [&str; 6] =
+    ["readout", "readout_init_scale", "label_init_scale", "label_init", "label_chunk", "head_hidden"];
+
+/// Recipe, flags and trial, checked against what they are for: before the run's folder is made.
+pub(super) fn settings(options: &Options, trial: &Trial, start: &Start) -> Result<FinetuneSettings> {
     let word = |key: &str, value: &Option<String>| {
         value.as_ref().map(|value| (key.to_owned(), toml::Value::String(value.clone())))
     };
@@ -132,76 +147,95 @@ fn train_once(
     // What is swept goes over every flag.
     let mut recipe = options.recipe.clone();
     recipe.set.extend(trial.iter().cloned());
-    let settings: FinetuneSettings = recipe.load("finetune", extra)?;
-    settings.validate()?;
-    let corpus = Corpus::open(&options.corpus)?;
-    let encoder = read_encoder(&options.encoder)?;
-    let tokenizer = match (&encoder, &options.vocab) {
-        (Some(_), Some(path)) => {
+    let asked =
+        |key: &str| extra.iter().chain(&recipe.set).find(|(name, _)| name == key).map(|(_, value)| value);
+    let mut settings: FinetuneSettings = recipe.load("finetune", extra.clone())?;
+    if let Some(encoder) = &start.encoder {
+        if let Some(value) = asked("size") {
             return Err(hinted(
-                format!(
-                    "--vocab {}: the encoder {} has a vocabulary of its own",
-                    path.display(),
-                    options.encoder
-                ),
-                "leave --vocab out; it goes with --encoder none",
+                format!("size = {value}: the encoder {} has a size of its own", options.encoder),
+                "leave it out; it goes with --encoder none",
             ));
         }
-        (Some(encoder), None) => encoder.tokenizer.clone(),
-        (None, Some(path)) => read_tokenizer(path)?,
-        (None, None) => {
-            return Err(hinted(
-                "--encoder none needs a vocabulary",
-                "name it by --vocab, or make one with `bert-xml vocab`",
-            ));
-        }
-    };
-    if encoder.is_none() && settings.head == HeadKind::Xml && settings.label_init == LabelInit::Semantic {
-        eprintln!("no pretrained encoder to read descriptions with: label embeddings start at random");
+        // So that the run's settings say what is trained.
+        settings.size = size_of(&encoder.config).unwrap_or(settings.size);
     }
-    // Asked before the run's folder is made: what cannot be trained leaves none.
-    encoder_config(&settings, encoder.as_ref().map(|encoder| &encoder.config), tokenizer.vocab_size())?;
+    if settings.head == HeadKind::Cls {
+        if let Some((key, value)) = OF_THE_XML_HEAD.iter().find_map(|key| Some((key, asked(key)?))) {
+            return Err(hinted(
+                format!("{key} = {value}: the cls head has none"),
+                "leave it out; it goes with --head xml",
+            ));
+        }
+        // Those of the recipe are for its own head.
+        let paper = FinetuneSettings::default();
+        settings.readout = paper.readout;
+        settings.readout_init_scale = paper.readout_init_scale;
+        settings.label_init_scale = paper.label_init_scale;
+    }
+    settings.validate()?;
+    let encoder = start.encoder.as_ref().map(|encoder| &encoder.config);
+    encoder_config(&settings, encoder, start.tokenizer.vocab_size())?;
+    Ok(settings)
+}
+
+/// Trains a run, or takes it as it is where it is finished already (`--resume`).
+pub(super) fn train_once(
+    context: &Context,
+    options: &Options,
+    out: &Path,
+    settings: &FinetuneSettings,
+    start: Start,
+) -> Result<Done> {
+    let Start { encoder, tokenizer, mark } = start;
+    let corpus = Corpus::open(&options.corpus)?;
+    if encoder.is_none() && settings.head == HeadKind::Xml && settings.label_init == LabelInit::Semantic {
+        talk::warn("no pretrained encoder to read descriptions with: label embeddings start at random");
+    }
     let device = context.device.open()?;
     let inputs = json!({
         "seed": context.seed, "corpus": corpus.digest(), "vocabulary": tokenizer_digest(&tokenizer)?,
-        "encoder": options.encoder, "labels": corpus.labels().len(),
+        "encoder": mark, "labels": corpus.labels().len(),
     });
-    let mut run = Run::start(out, "finetune", &settings, inputs, options.resume)?;
+    let mut run = Run::start(out, "finetune", settings, inputs, options.resume)?;
+    if let Some(model) = finished_model(&run) {
+        talk::say(&format!("finished already: model in {}", out.join("model").display()));
+        let of = |name: &str| model.provenance.get(name).cloned().unwrap_or_default();
+        return Ok(Done { dev: of("dev"), epoch: of("epoch") });
+    }
     let train = tokenize(context, &corpus, Split::Train, &tokenizer)?;
     let dev = tokenize(context, &corpus, Split::Dev, &tokenizer)?;
     warn_of_outside(&train, &dev);
     let labels = corpus.labels();
     let input = FinetuneInput { train: &train, dev: &dev, tokenizer: &tokenizer, labels, encoder };
-    let done = finetune(context, &settings, input, &mut run, device)?;
-    write_model(&run, &settings, &done, &tokenizer, labels)?;
+    let done = finetune(context, settings, input, &mut run, device)?;
+    write_model(&run, settings, &done, &tokenizer, labels)?;
     match &done.dev {
-        Some(report) => println!("dev, epoch {}:\n\n{}", done.epoch, report.to_markdown()),
-        None => {
-            eprintln!("warning: dev has no note with a code: the last epoch was kept, with threshold 0.5")
-        }
+        Some(report) => writeln!(stdout(), "dev, epoch {}:\n\n{}", done.epoch, report.to_markdown())?,
+        None => talk::warn("dev has no note with a code: the last epoch was kept, with threshold 0.5"),
     }
     if !done.without_description.is_empty() {
-        eprintln!(
+        talk::say(&format!(
             "{} codes have no description and started at random: {}",
             done.without_description.len(),
             done.without_description.join(" ")
-        );
+        ));
     }
-    eprintln!("model in {}", out.join("model").display());
-    Ok(done)
+    talk::say(&format!("model in {}", out.join("model").display()));
+    Ok(Done { dev: serde_json::to_value(&done.dev)?, epoch: done.epoch.into() })
 }
 
 fn warn_of_outside(train: &TokenizedSplit, dev: &TokenizedSplit) {
     if train.outside + dev.outside > 0 {
-        eprintln!(
+        talk::say(&format!(
             "codes outside the label set are not learnt: {} occurrences in train, {} in dev",
             train.outside, dev.outside
-        );
+        ));
     }
 }
 
-/// The encoder of a pretraining run or a Hugging Face folder; none for `none`.
-fn read_encoder(name: &str) -> Result<Option<HfBert>> {
+/// The folder of a pretraining run's encoder, or a Hugging Face folder; none for `none`.
+fn find_encoder(name: &str) -> Result<Option<PathBuf>> {
     if name == "none" {
         return Ok(None);
     }
@@ -214,5 +248,5 @@ fn read_encoder(name: &str) -> Result<Option<HfBert>> {
             "a run has `encoder/config.json`, a BERT folder `config.json`; --encoder none starts at random",
         ));
     }
-    Ok(Some(HfBert::read(folder)?))
+    Ok(Some(folder.to_owned()))
 }

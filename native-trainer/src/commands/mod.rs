@@ -7,6 +7,7 @@ pub mod vocab;
 pub mod pretrain;
 pub mod recipe;
 pub mod finetune;
+mod sweep;
 pub mod evaluate;
 pub mod predict;
 pub mod encode;

@@ -8,6 +8,7 @@ use bert_xml_core::infer::PredictOptions;
 use clap::Args;
 
 use crate::context::Context;
+use crate::files::check_file_place;
 use crate::ingest::Columns;
 use crate::prediction::bundled::bundled_model;
 use crate::prediction::open::open_coder;
@@ -75,6 +76,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
         ensure!((0.0..=1.0).contains(&threshold), "--threshold {threshold}: a probability is 0 to 1");
     }
     let model = options.model.clone().map_or_else(bundled_model, Ok)?;
+    check_file_place(&options.out)?;
     let coder = open_coder(&model, context.device)?;
     let settings = PredictOptions {
         top: options.top.0,

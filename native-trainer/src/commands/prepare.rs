@@ -1,5 +1,6 @@
 //! `bert-xml prepare`: records → corpus.
 
+use std::io::{Write, stdout};
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -31,11 +32,12 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     let corpus = prepare(context, &options.input, &options.settings, &options.out)?;
     let splits = Split::ALL.map(|split| format!("{split} {}", corpus.count(split)));
     let labels = corpus.labels().len();
-    println!(
+    writeln!(
+        stdout(),
         "{}: notes: {}; {labels} labels; {} records dropped",
         options.out.display(),
         splits.join(", "),
         corpus.manifest().dropped
-    );
+    )?;
     Ok(())
 }

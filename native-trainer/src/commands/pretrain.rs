@@ -8,9 +8,12 @@ use bert_xml_core::model::hf_folder::HfBert;
 use clap::Args;
 use serde_json::json;
 
-use super::recipe::{Recipe, read_tokenizer};
+use super::recipe::{Recipe, size_of, tokenizer_digest, weights_mark};
 use crate::context::Context;
 use crate::corpus::Corpus;
+use crate::corpus::vocabulary::open_vocabulary;
+use crate::error::hinted;
+use crate::talk;
 use crate::train::pretrain::{PretrainInput, pretrain};
 use crate::train::run::Run;
 use crate::train::settings::PretrainSettings;
@@ -48,26 +51,39 @@ pub struct Options {
 /// Those of the step.
 pub fn run(context: &Context, options: &Options) -> Result<()> {
     let extra = options.size.iter().map(|size| ("size".to_owned(), toml::Value::String(size.clone())));
-    let settings: PretrainSettings = options.recipe.load("pretrain", extra)?;
+    let mut settings: PretrainSettings = options.recipe.load("pretrain", extra)?;
+    let start = options.start.as_deref().map(HfBert::read).transpose()?;
+    if let (Some(start), Some(path)) = (&start, &options.start) {
+        let set = options.recipe.set.iter().map(|(key, _)| key.as_str());
+        let mut asked = options.size.iter().map(|_| "size").chain(set);
+        if let Some(key) = asked.find(|key| ["size", "max_positions"].contains(key)) {
+            return Err(hinted(
+                format!("{key}: the encoder of --start {} has its own", path.display()),
+                "leave it out; `bert-xml import --max-positions` adds positions",
+            ));
+        }
+        // So that the run's settings say what is trained.
+        settings.size = size_of(&start.config).unwrap_or(settings.size);
+        settings.max_positions = start.config.max_position_embeddings;
+    }
     settings.validate()?;
     let corpus = Corpus::open(&options.corpus)?;
-    let start = options.start.as_deref().map(HfBert::read).transpose()?;
     let tokenizer = match (&start, &options.vocab) {
         (Some(start), _) => start.tokenizer.clone(),
-        (None, Some(path)) => read_tokenizer(path)?,
+        (None, Some(path)) => open_vocabulary(path, false)?,
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     let (device, choice) = context.device.open()?;
     let inputs = json!({
         "seed": context.seed, "corpus": corpus.digest(),
-        "vocabulary": super::recipe::tokenizer_digest(&tokenizer)?,
-        "start": options.start.as_ref().map(|path| path.display().to_string()),
+        "vocabulary": tokenizer_digest(&tokenizer)?,
+        "start": options.start.as_deref().map(|path| weights_mark(path, path)).transpose()?,
     });
     let mut run = Run::start(&options.out, "pretrain", &settings, inputs, options.resume)?;
     let train = tokenize(context, &corpus, Split::Train, &tokenizer)?;
     let dev = tokenize(context, &corpus, Split::Dev, &tokenizer)?;
     let input = PretrainInput { train: &train.tokens, dev: &dev.tokens, tokenizer: &tokenizer, start };
     pretrain(context, &settings, input, &mut run, (device, choice))?;
-    eprintln!("encoder in {}", options.out.join("encoder").display());
+    talk::say(&format!("encoder in {}", options.out.join("encoder").display()));
     Ok(())
 }

@@ -3,17 +3,20 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use bert_xml_core::model::hf_folder::WEIGHTS;
+use bert_xml_core::model::{EncoderConfig, Size};
 use bert_xml_core::text::Tokenizer;
 use clap::Args;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
+use serde_json::{Value, json};
 
+use crate::files::{sha256, sha256_of};
 use crate::train::settings::{MicroBatch, load, parse_override};
 
 /// Where settings come from: the recipe, then the named flags, then `--set`.
 #[derive(Clone, Debug, Args)]
 pub struct Recipe {
-    /// Settings: paper, demo, codiesp, vaers, or a TOML file
+    /// Settings: paper, demo, codiesp, vaers, bundled, or a TOML file
     #[arg(long, default_value = "paper")]
     pub recipe: String,
     /// Passes over the training split
@@ -69,25 +72,31 @@ impl Recipe {
     }
 }
 
-/// A `tokenizer.json`, a `vocab.txt` (uncased), or a folder that holds one of them.
-///
-/// # Errors
-/// No such file, or not a BERT tokenizer.
-pub fn read_tokenizer(path: &Path) -> Result<Tokenizer> {
-    let file = if path.is_dir() { path.join("tokenizer.json") } else { path.to_owned() };
-    let bytes = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
-    let json = file.extension().is_some_and(|extension| extension == "json");
-    let tokenizer = match json {
-        true => Tokenizer::from_json_bytes(&bytes),
-        false => Tokenizer::from_vocab(&String::from_utf8(bytes).context("a vocabulary is UTF-8")?, true),
-    };
-    tokenizer.with_context(|| file.display().to_string())
-}
-
 /// SHA-256 of a tokenizer as `tokenizer.json`.
 ///
 /// # Errors
 /// The library cannot write it.
 pub fn tokenizer_digest(tokenizer: &Tokenizer) -> Result<String> {
-    Ok(Sha256::digest(tokenizer.to_json()?).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(sha256_of(tokenizer.to_json()?.as_bytes()))
+}
+
+/// What tells an encoder from others in a run's inputs: the name under which it was given, without folders, and the
+/// SHA-256 of its weights.
+///
+/// # Errors
+/// The weights cannot be read.
+pub fn weights_mark(given: &Path, folder: &Path) -> Result<Value> {
+    let whole = given.canonicalize().unwrap_or_else(|_| given.to_owned());
+    let name = whole.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok(json!({"name": name, "sha256": sha256(&folder.join(WEIGHTS))?}))
+}
+
+/// The size whose shape an encoder has, if there is one.
+pub fn size_of(config: &EncoderConfig) -> Option<Size> {
+    let shape = |config: &EncoderConfig| {
+        (config.hidden_size, config.num_hidden_layers, config.num_attention_heads, config.intermediate_size)
+    };
+    [Size::Tiny, Size::Mini, Size::Small, Size::Big]
+        .into_iter()
+        .find(|&size| shape(&EncoderConfig::of_size(size)) == shape(config))
 }

@@ -10,7 +10,9 @@ use super::wordings::read_list;
 use crate::context::Context;
 use crate::corpus::builtin;
 use crate::error::hinted;
+use crate::files::{check_file_place, distinct};
 use crate::synth::{ConditionList, Hospital, Length, SynthError, SynthSettings, Written, write_hospital};
+use crate::talk;
 
 /// Options of `synth`.
 #[derive(Clone, Debug, Args)]
@@ -27,7 +29,7 @@ pub struct Options {
     /// Where the notes go: JSON Lines, by the ending also .gz or .zst; `-` for standard output
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Also write where each condition is named, as JSON Lines with code-point offsets
+    /// Also write where each condition is named, as JSON Lines with code-point offsets; `-` for standard output
     #[arg(long, value_name = "FILE")]
     pub gold_evidence: Option<PathBuf>,
     /// How long notes are
@@ -73,6 +75,9 @@ impl Options {
 /// # Errors
 /// A setting outside its range, more codes than there are, or what the disk says.
 pub fn run(context: &Context, options: &Options) -> Result<()> {
+    let outputs = [("--out", Some(&*options.out)), ("--gold-evidence", options.gold_evidence.as_deref())];
+    distinct(&outputs)?;
+    outputs.into_iter().filter_map(|(_, path)| path).try_for_each(check_file_place)?;
     let table = builtin::icd10cm()?;
     let list = options.conditions.as_deref().map(read_list).transpose()?;
     let settings = options.settings(list.as_ref().map(|list| list.0.len()));
@@ -88,6 +93,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
         write_hospital(context, &hospital, options.patients, &options.out, options.gold_evidence.as_deref())?;
     let Written { summary, bytes } = written;
     let seconds = start.elapsed().as_secs_f64();
-    eprintln!("{summary}\nwritten in {seconds:.1} s ({:.1} MB/s)", bytes as f64 / 1e6 / seconds.max(1e-9));
+    let rate = bytes as f64 / 1e6 / seconds.max(1e-9);
+    talk::say(&format!("{summary}\nwritten in {seconds:.1} s ({rate:.1} MB/s)"));
     Ok(())
 }

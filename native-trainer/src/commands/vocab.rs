@@ -14,14 +14,14 @@ use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::corpus::vocabulary::{Fit, compare, learn, open_vocabulary, table};
 use crate::error::hinted;
-use crate::files::{FolderInTheMaking, write_atomic};
+use crate::files::{FolderInTheMaking, STANDARD, check_file_place, write_atomic};
 use crate::ingest::{Columns, RecordError, Records};
+use crate::train::settings::load;
 
 /// How tokens are chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Method {
     /// The most frequent whole words; others are spelled with characters (the paper)
-    #[default]
     Words,
     /// Pieces joined by frequency
     Wordpiece,
@@ -44,18 +44,21 @@ pub struct Options {
     /// Learn a vocabulary from the training split: a folder to write, or a file tokenizer.json alone
     #[arg(long, value_name = "DIR|FILE", requires = "corpus")]
     pub out: Option<PathBuf>,
-    /// How tokens are chosen
-    #[arg(long, value_enum, default_value_t = Method::Words, help_heading = "Learning")]
-    pub method: Method,
-    /// Most tokens, special ones and characters included (the paper: 20000)
-    #[arg(long, default_value_t = 20_000, value_name = "N", help_heading = "Learning")]
-    pub size: usize,
+    /// Settings by a recipe's table [vocab]: demo, vaers, bundled, or a TOML file; flags go over it
+    #[arg(long, requires = "out", help_heading = "Learning")]
+    pub recipe: Option<String>,
+    /// How tokens are chosen [default: words]
+    #[arg(long, value_enum, requires = "out", help_heading = "Learning")]
+    pub method: Option<Method>,
+    /// Most tokens, special ones and characters included [default: 20000, as in the paper]
+    #[arg(long, value_name = "N", requires = "out", help_heading = "Learning")]
+    pub size: Option<usize>,
     /// Keep capitals and accents (also for a vocab.txt that is compared)
     #[arg(long, help_heading = "Learning")]
     pub cased: bool,
-    /// Leave out words that occur less often
-    #[arg(long, default_value_t = 1, value_name = "N", help_heading = "Learning")]
-    pub min_count: u64,
+    /// Leave out words that occur less often [default: 1]
+    #[arg(long, value_name = "N", requires = "out", help_heading = "Learning")]
+    pub min_count: Option<u64>,
     /// Vocabularies to compare, vocab.txt or tokenizer.json: words a note that are not one token
     #[arg(long, num_args = 1.., value_name = "FILE", help_heading = "Comparing")]
     pub compare: Vec<PathBuf>,
@@ -75,6 +78,13 @@ pub struct Options {
 /// # Errors
 /// A corpus, record file or vocabulary that cannot be read; settings that cannot be met; the disk.
 pub fn run(context: &Context, options: &Options) -> Result<()> {
+    options.json.as_deref().map_or(Ok(()), check_file_place)?;
+    if options.corpus.is_some() && options.columns != Columns::default() {
+        return Err(hinted(
+            "fields of records are named for --input",
+            "leave them out: a corpus has its own",
+        ));
+    }
     let corpus = options.corpus.as_deref().map(Corpus::open).transpose()?;
     let mut vocabularies = Vec::new();
     for path in options.compare.iter().chain(&options.tokenizer) {
@@ -112,12 +122,7 @@ fn record_texts(options: &Options) -> Result<impl Iterator<Item = Result<String>
 }
 
 fn learn_and_write(context: &Context, corpus: &Corpus, out: &Path, options: &Options) -> Result<Tokenizer> {
-    let method = match options.method {
-        Method::Words => VocabMethod::Words,
-        Method::Wordpiece => VocabMethod::WordPiece,
-    };
-    let config =
-        VocabConfig { method, size: options.size, lowercase: !options.cased, min_count: options.min_count };
+    let config = settings(options)?;
     let texts = corpus.notes(Split::Train)?.map(|note| Ok(note?.text));
     let to_file = out.extension().is_some_and(|extension| extension == "json");
     // A place that cannot be written is known before the counting.
@@ -149,6 +154,23 @@ fn learn_and_write(context: &Context, corpus: &Corpus, out: &Path, options: &Opt
     Ok(tokenizer)
 }
 
+/// The recipe's, or the paper's, with the flags over them.
+fn settings(options: &Options) -> Result<VocabConfig> {
+    let mut config: VocabConfig = match &options.recipe {
+        Some(recipe) => load(recipe, "vocab", &[])?,
+        None => VocabConfig::default(),
+    };
+    match options.method {
+        Some(Method::Words) => config.method = VocabMethod::Words,
+        Some(Method::Wordpiece) => config.method = VocabMethod::WordPiece,
+        None => {}
+    }
+    config.size = options.size.unwrap_or(config.size);
+    config.min_count = options.min_count.unwrap_or(config.min_count);
+    config.lowercase &= !options.cased;
+    Ok(config)
+}
+
 fn hint_at(error: anyhow::Error, corpus: &Corpus) -> anyhow::Error {
     if corpus.count(Split::Train) == 0 {
         return hinted(
@@ -162,7 +184,7 @@ fn hint_at(error: anyhow::Error, corpus: &Corpus) -> anyhow::Error {
 fn show(options: &Options, fits: &[Fit]) -> Result<()> {
     let json = serde_json::to_string(&json!({"split": options.split, "vocabularies": fits}))? + "\n";
     match options.json.as_deref() {
-        Some(path) if path.as_os_str() == "-" => std::io::stdout().write_all(json.as_bytes())?,
+        Some(path) if path.as_os_str() == STANDARD => std::io::stdout().write_all(json.as_bytes())?,
         path => {
             if let Some(path) = path {
                 write_atomic(path, json.as_bytes())?;

@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::{Write, stdout};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::corpus::billable::billable;
 use crate::corpus::builtin;
 use crate::error::hinted;
-use crate::files::write_atomic;
+use crate::files::{STANDARD, check_file_place, write_atomic};
 use crate::ingest::{Columns, RecordError, read_records};
 use crate::synth::{ConditionList, Synonyms, with_wordings};
 
@@ -42,6 +43,8 @@ pub struct Options {
 /// # Errors
 /// A file that cannot be read or breaks a rule; a code in --own that no claim may carry.
 pub fn run(options: &Options) -> Result<()> {
+    ensure!(options.out.as_os_str() != STANDARD, "--out -: the counts go to standard output; name a file");
+    check_file_place(&options.out)?;
     let table = builtin::icd10cm()?;
     let own = match &options.own {
         None => ConditionList::built_in(),
@@ -85,7 +88,7 @@ pub fn run(options: &Options) -> Result<()> {
     let head = "# code, wordings, medicines, signs; made by `bert-xml wordings`\n";
     write_atomic(&options.out, (head.to_owned() + &list.to_tsv()).as_bytes())?;
     let wordings: usize = list.0.iter().map(|listed| listed.wordings.len()).sum();
-    println!("{}: {} codes, {wordings} wordings", options.out.display(), list.0.len());
+    writeln!(stdout(), "{}: {} codes, {wordings} wordings", options.out.display(), list.0.len())?;
     Ok(())
 }
 

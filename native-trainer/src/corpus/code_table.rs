@@ -6,7 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use bert_xml_core::codes::label_set::HEADER;
-use bert_xml_core::codes::{Code, CodeSystem, IcdTable, LabelSet};
+use bert_xml_core::codes::{
+    Chronic, Code, CodeSystem, IcdTable, LabelSet, OrderFile, OrderSystem, TabularSources, table_from_tabular,
+};
 
 /// Codes of one system. ICD-10-CM has a table; other systems have a list of descriptions, or nothing, and
 /// then no code is unknown.
@@ -16,6 +18,52 @@ pub struct CodeTable {
     icd: Option<IcdTable>,
     /// Descriptions that the user gave, by canonical code.
     given: HashMap<String, String>,
+}
+
+/// Files of another release than the built-in one.
+#[derive(Clone, Copy, Debug)]
+pub struct Release<'a> {
+    /// A table in this project's format, or the tabular list as CDC publishes it, in XML.
+    pub table: &'a Path,
+    /// With the tabular list: the order file of the same release, which says what seventh characters each code has.
+    pub order: Option<&'a Path>,
+    /// With the tabular list: AHRQ's chronic indicators, CCIR or CCI.
+    pub chronic: Option<&'a Path>,
+}
+
+impl Release<'_> {
+    fn read(self) -> Result<IcdTable> {
+        let read = |path: &Path| fs::read(path).with_context(|| format!("reading {}", path.display()));
+        let bytes = read(self.table)?;
+        let told = || self.table.display().to_string();
+        let begin = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).trim_ascii_start();
+        if !begin.starts_with(b"<") {
+            if let Some(path) = self.order.or(self.chronic) {
+                bail!(
+                    "{}: goes with a tabular list in XML; {} is a table with all of it",
+                    path.display(),
+                    told()
+                );
+            }
+            return IcdTable::from_bytes(&bytes).with_context(told);
+        }
+        let text = |path: &Path, bytes: Vec<u8>| {
+            String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))
+        };
+        let xml = text(self.table, bytes)?;
+        let order = |path: &Path| -> Result<_> {
+            let order = OrderFile::from_bytes(&read(path)?, OrderSystem::Icd10cm);
+            Ok(order.with_context(|| path.display().to_string())?.icd10cm_codes())
+        };
+        let chronic = |path: &Path| -> Result<_> {
+            Chronic::from_csv(&text(path, read(path)?)?).with_context(|| path.display().to_string())
+        };
+        let codes = self.order.map(order).transpose()?;
+        let chronic = self.chronic.map(chronic).transpose()?;
+        let sources = TabularSources { release: None, codes: codes.as_ref(), chronic: chronic.as_ref() };
+        let table = table_from_tabular(&xml, sources).with_context(told)?;
+        IcdTable::from_bytes(table.as_bytes()).with_context(told)
+    }
 }
 
 /// How a code stands to its system.
@@ -30,18 +78,19 @@ pub enum Standing {
 }
 
 impl CodeTable {
-    /// The codes of `system`, with the built-in table or that of `table` if it is ICD-10-CM, and the
+    /// The codes of `system`, with the built-in table or another release if it is ICD-10-CM, and the
     /// descriptions of a tab-separated file if there is one.
     ///
     /// # Errors
     /// A file that cannot be read or breaks a rule, with its line; a table for a system that has none.
-    pub fn open(system: CodeSystem, table: Option<&Path>, descriptions: Option<&Path>) -> Result<Self> {
-        let icd = match (&system, table) {
+    pub fn open(
+        system: CodeSystem,
+        release: Option<Release<'_>>,
+        descriptions: Option<&Path>,
+    ) -> Result<Self> {
+        let icd = match (&system, release) {
             (CodeSystem::Icd10cm, None) => Some(super::builtin::icd10cm()?),
-            (CodeSystem::Icd10cm, Some(path)) => {
-                let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-                Some(IcdTable::from_bytes(&bytes).with_context(|| path.display().to_string())?)
-            }
+            (CodeSystem::Icd10cm, Some(release)) => Some(release.read()?),
             (_, None) => None,
             (_, Some(_)) => bail!("--table is for --system icd10cm; {system} takes --descriptions"),
         };
@@ -144,6 +193,72 @@ mod tests {
         CodeTable::open(system.to_owned().into(), None, Some(&path))
     }
 
+    fn of(table: &Path) -> Release<'_> {
+        Release { table, order: None, chronic: None }
+    }
+
+    /// In the layout that CDC, CMS and AHRQ publish, with words of our own.
+    #[test]
+    fn another_release_is_read_as_it_is_published() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, content: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            path
+        };
+        let diag = |name: &str, below: &str| {
+            format!("<diag><name>{name}</name><desc>About {name}</desc>{below}</diag>")
+        };
+        let seventh = "<sevenChrDef><extension char=\"A\">first</extension><extension char=\"S\">late</extension></sevenChrDef>";
+        let diags =
+            diag("Q99", &diag("Q99.1", "")) + &diag("S01", &format!("{seventh}{}", diag("S01.1", "")));
+        let xml = format!(
+            "<?xml version=\"1.0\"?><ICD10CM.tabular><version>2031</version><chapter><name>1</name><desc>One</desc>\
+             <section id=\"Q99-S01\"><desc>Two</desc>{diags}</section></chapter></ICD10CM.tabular>"
+        );
+        let table = write("icd10cm_tabular_2031.xml", &xml);
+        let open = |release| CodeTable::open(CodeSystem::Icd10cm, Some(release), None);
+        let plain = open(of(&table)).unwrap();
+        assert_eq!(plain.name(), "ICD-10-CM table of 2031");
+        let standing = |table: &CodeTable, code: &str| table.canonical(code).1;
+        assert_eq!(
+            (plain.description("Q99.1"), standing(&plain, "I10")),
+            ("About Q99.1".into(), Standing::Unlisted)
+        );
+        assert_eq!(
+            standing(&plain, "S011XXS"),
+            Standing::Known,
+            "every seventh character where nothing says which"
+        );
+
+        let line = |number: u32, code: &str, billable: u8| {
+            format!("{number:05} {code:<7} {billable} {:<60} About it\n", "About it")
+        };
+        let lines = line(1, "Q99", 0)
+            + &line(2, "Q991", 1)
+            + &line(3, "S01", 0)
+            + &line(4, "S011", 0)
+            + &line(5, "S011XXA", 1);
+        let order = write("order.txt", &lines);
+        let chronic = write(
+            "ccir.csv",
+            "'ICD-10-CM CODE','ICD-10-CM CODE DESCRIPTION','CHRONIC INDICATOR'\n'Q991','About','1'\n",
+        );
+        let full = open(Release { table: &table, order: Some(&order), chronic: Some(&chronic) }).unwrap();
+        assert_eq!(
+            (standing(&full, "S011XXA"), standing(&full, "S011XXS")),
+            (Standing::Known, Standing::Unlisted)
+        );
+        let entry = full.icd.as_ref().unwrap().lookup("Q99.1").unwrap().unwrap();
+        assert_eq!(entry.chronic(), Some(bert_xml_core::codes::Indicator::Chronic));
+
+        let own = write("own.tsv", "no table");
+        let error = open(Release { order: Some(&order), ..of(&own) }).unwrap_err().to_string();
+        assert!(error.contains("goes with a tabular list in XML"), "{error}");
+        fs::write(&table, "<other/>").unwrap();
+        assert!(open(of(&table)).is_err());
+    }
+
     fn message(system: &str, descriptions: &str) -> String {
         format!("{:#}", with(system, descriptions).unwrap_err()).split_once("d.tsv: ").unwrap().1.to_owned()
     }
@@ -187,7 +302,7 @@ mod tests {
             message("icd9cm", "system\tcode\tdescription\nmeddra\tA\tb\n"),
             "`A` is a code of meddra, not of icd9cm"
         );
-        let error = CodeTable::open(CodeSystem::Icd9cm, Some(Path::new("x")), None).unwrap_err();
+        let error = CodeTable::open(CodeSystem::Icd9cm, Some(of(Path::new("x"))), None).unwrap_err();
         assert!(error.to_string().starts_with("--table is for --system icd10cm"));
     }
 }

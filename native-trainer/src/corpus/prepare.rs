@@ -8,10 +8,11 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use bert_xml_core::codes::{CodeSystem, Label, LabelSet};
 use bert_xml_core::data::{Shares, Split};
+use bert_xml_core::text::shown;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use super::code_table::{CodeTable, Standing};
+use super::code_table::{CodeTable, Release, Standing};
 use super::manifest::{InputFile, STATISTICS_JSON, STATISTICS_MD, UNKNOWN_CODES};
 use super::reader::Corpus;
 use super::statistics::{Tally, UnknownCodes};
@@ -23,6 +24,7 @@ use crate::files::sha256;
 use crate::ingest::source::STANDARD_INPUT;
 use crate::ingest::{Columns, Record, RecordError, Records};
 use crate::progress::Unit;
+use crate::talk;
 
 /// What happens to a code that the table does not list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -80,9 +82,17 @@ pub struct Settings {
     /// Descriptions of codes: lines of code, tab, description, or a label set. Makes other codes unknown
     #[arg(long, value_name = "TSV", help_heading = "Label set")]
     pub descriptions: Option<PathBuf>,
-    /// Another ICD-10-CM release than the built-in one, in this project's format
+    /// Another ICD-10-CM release than the built-in one: the published tabular list in XML, or this project's format
     #[arg(long, value_name = "FILE", help_heading = "Label set")]
     pub table: Option<PathBuf>,
+    /// With a tabular list: the order file of its release, which has all codes with seventh characters
+    #[arg(long, value_name = "TXT", requires = "table", help_heading = "Label set")]
+    #[serde(default)]
+    pub order: Option<PathBuf>,
+    /// With a tabular list: AHRQ's chronic indicators (CCIR or CCI) as CSV
+    #[arg(long, value_name = "CSV", requires = "table", help_heading = "Label set")]
+    #[serde(default)]
+    pub chronic: Option<PathBuf>,
     /// What happens to codes that the table does not list; they are counted and listed in any case
     #[arg(long, value_enum, default_value_t = Unknown::Keep, help_heading = "Label set")]
     pub unknown_codes: Unknown,
@@ -106,6 +116,8 @@ impl Default for Settings {
             system: CodeSystem::Icd10cm,
             descriptions: None,
             table: None,
+            order: None,
+            chronic: None,
             unknown_codes: Unknown::Keep,
             billable: false,
         }
@@ -130,11 +142,12 @@ fn parse_shares(word: &str) -> Result<Shares, String> {
 /// Records that break a rule ([`RecordError`]); a patient in two splits; an unknown code, if that is to be
 /// an error; no label left; `out` holds something already. After an error `out` is as it was before.
 pub fn prepare(context: &Context, inputs: &[PathBuf], settings: &Settings, out: &Path) -> Result<Corpus> {
-    let table = CodeTable::open(
-        settings.system.clone(),
-        settings.table.as_deref(),
-        settings.descriptions.as_deref(),
-    )?;
+    let release = settings.table.as_deref().map(|table| Release {
+        table,
+        order: settings.order.as_deref(),
+        chronic: settings.chronic.as_deref(),
+    });
+    let table = CodeTable::open(settings.system.clone(), release, settings.descriptions.as_deref())?;
     ensure!(settings.shares.is_valid(), "shares must add up to 100");
     let mut records = Records::open(inputs, &settings.columns).map_err(RecordError::hinted)?;
     let mut sorting = Sorting {
@@ -164,6 +177,7 @@ pub fn prepare(context: &Context, inputs: &[PathBuf], settings: &Settings, out: 
     progress.advance(records.bytes_read() - shown);
     progress.finish();
     let inputs = inputs.iter().map(|path| input_file(path)).collect::<Result<_>>()?;
+    sorting.tell_of_unknown(out);
     sorting.finish(inputs)?;
     Corpus::open(out)
 }
@@ -183,6 +197,7 @@ struct FirstSeen {
     file: String,
     line: u64,
     rule: String,
+    malformed: bool,
 }
 
 struct Sorting<'a> {
@@ -238,6 +253,7 @@ impl Sorting<'_> {
             if codes.contains(&code) {
                 continue;
             }
+            let malformed = matches!(standing, Standing::Malformed(_));
             let rule = match standing {
                 Standing::Known => {
                     codes.push(code);
@@ -251,7 +267,7 @@ impl Sorting<'_> {
                     file: record.file.to_string(),
                     line: record.line,
                     field: self.settings.columns.codes().to_owned(),
-                    value: format!("`{written}`"),
+                    value: shown(written),
                     rule: format!("is unknown: {rule}"),
                 };
                 return Err(hinted(error.to_string(), "--unknown-codes keep or drop goes on and lists them"));
@@ -261,6 +277,7 @@ impl Sorting<'_> {
                 file: record.file.to_string(),
                 line: record.line,
                 rule,
+                malformed,
             });
             seen.notes += 1;
             if self.settings.unknown_codes == Unknown::Keep {
@@ -277,6 +294,8 @@ impl Sorting<'_> {
             None => self.settings.shares.split_of(patient, self.seed),
             Some(word) => word.parse().map_err(|error| {
                 let (file, line, field) = (&record.file, record.line, self.split_field());
+                // The word may be a text, if the field is another than was meant.
+                let word = if shown(word).starts_with('`') { word } else { "WORD" };
                 hinted(
                     format!("{file}, line {line}: field `{field}`: {error}"),
                     format!("--skip-split {word} leaves such records out"),
@@ -296,8 +315,9 @@ impl Sorting<'_> {
                 let (file, line, field) = (&record.file, record.line, self.split_field());
                 return Err(hinted(
                     format!(
-                        "{file}, line {line}: field `{field}`: `{split}`, but an earlier note of patient `{patient}` is in \
-                         {before}; a patient is in one split only"
+                        "{file}, line {line}: field `{field}`: `{split}`, but an earlier note of patient {} is in \
+                         {before}; a patient is in one split only",
+                        shown(patient)
                     ),
                     "without --split-field, patients are split by a hash of their id",
                 ));
@@ -310,6 +330,20 @@ impl Sorting<'_> {
         self.settings.columns.split_field.as_deref().unwrap_or_default()
     }
 
+    /// Unknown codes do not vanish unseen.
+    fn tell_of_unknown(&self, out: &Path) {
+        if self.unknown.is_empty() {
+            return;
+        }
+        let (codes, places) = (self.unknown.len(), self.unknown.values().map(|seen| seen.notes).sum::<u64>());
+        let file = out.join(UNKNOWN_CODES);
+        talk::warn(&format!("{codes} unknown codes in {places} places, see {}", file.display()));
+        let comma = |(code, seen): (&String, &FirstSeen)| seen.malformed && code.contains(',');
+        if self.settings.columns.codes_separator.is_none() && self.unknown.iter().any(comma) {
+            talk::say("some hold a comma: if it separates codes, give --codes-separator ,");
+        }
+    }
+
     fn finish(self, inputs: Vec<InputFile>) -> Result<()> {
         let (labels, label_counts) = choose_labels(&self.tally, self.table, self.settings)?;
         let unknown = UnknownCodes {
@@ -319,6 +353,7 @@ impl Sorting<'_> {
         };
         let mut listed = "code\tnotes\tfirst_file\tfirst_line\trule\n".to_owned();
         for (code, seen) in &self.unknown {
+            let code = listed_as(code);
             listed += &format!("{code}\t{}\t{}\t{}\t{}\n", seen.notes, seen.file, seen.line, seen.rule);
         }
         let describe = |code: &str| self.table.description(code);
@@ -340,6 +375,16 @@ impl Sorting<'_> {
     }
 }
 
+/// An unknown code for the list: as it is where it may be a code or a term, else how long it is; it may be note text.
+fn listed_as(code: &str) -> String {
+    let length = code.chars().count();
+    if length <= 40 && code.matches(' ').count() <= 2 {
+        code.to_owned()
+    } else {
+        format!("a value of {length} characters")
+    }
+}
+
 /// The codes that more than `more_than` training notes carry, by falling count, then by code. A malformed
 /// code stays in its notes, but is no label.
 fn choose_labels(
@@ -350,6 +395,14 @@ fn choose_labels(
     let mut candidates = tally.ranked();
     candidates
         .retain(|(code, counts)| counts[0] > 0 && !matches!(table.canonical(code).1, Standing::Malformed(_)));
+    if tally.is_empty() {
+        let reasons: Vec<String> =
+            tally.dropped.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+        return Err(hinted(
+            format!("no label: no note is left of the records ({})", reasons.join("; ")),
+            "see --min-chars, --drop-types, --skip-split and --text-field",
+        ));
+    }
     let Some(most) = candidates.first().map(|(_, counts)| counts[0]) else {
         return Err(hinted(
             "no label: no training note carries a code",
@@ -412,7 +465,12 @@ mod tests {
         let hint = &error.downcast_ref::<crate::error::Hint>().unwrap().hint;
         assert_eq!(hint, "the largest usable one is --more-than 2");
         tally.by_code.clear();
+        tally.add(Split::Train, &bert_xml_core::text::Note::default());
         let error = choose_labels(&tally, &table, &Settings::default()).unwrap_err();
         assert_eq!(error.to_string(), "no label: no training note carries a code");
+        let mut tally = Tally::default();
+        tally.drop_record("empty text");
+        let error = choose_labels(&tally, &table, &Settings::default()).unwrap_err();
+        assert_eq!(error.to_string(), "no label: no note is left of the records (empty text: 1)");
     }
 }

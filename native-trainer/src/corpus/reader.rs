@@ -8,11 +8,10 @@ use anyhow::{Context, Result, bail, ensure};
 use bert_xml_core::codes::LabelSet;
 use bert_xml_core::data::Split;
 use bert_xml_core::text::Note;
-use sha2::{Digest, Sha256};
 
 use super::manifest::{FORMAT, LABEL_COUNTS, LABELS, MANIFEST, Manifest, VERSION, notes_file};
 use crate::error::hinted;
-use crate::files::sha256;
+use crate::files::{sha256, sha256_of};
 
 const AGAIN: &str = "make the corpus again with `bert-xml prepare`";
 
@@ -28,7 +27,8 @@ pub struct Corpus {
 }
 
 impl Corpus {
-    /// Opens the folder: reads the manifest and the labels and looks at the size of every file.
+    /// Opens the folder: reads the manifest and the labels and looks at the size of every file, and at the bytes of
+    /// labels and counts.
     ///
     /// # Errors
     /// A folder that is no corpus, one of another version, one with missing or damaged files; each says
@@ -53,6 +53,12 @@ impl Corpus {
             };
             return Err(hinted(format!("{} {problem}", file.display()), AGAIN));
         }
+        // The order of labels is the order of outputs: these are read whole in any case, so they are hashed.
+        for name in [LABELS, LABEL_COUNTS] {
+            if let Some(mark) = manifest.files.get(name) {
+                check_hash(&folder.join(name), &mark.sha256)?;
+            }
+        }
         for name in [LABELS, LABEL_COUNTS].map(str::to_owned).into_iter().chain(Split::ALL.map(notes_file)) {
             ensure!(manifest.files.contains_key(&name), "{}: files: `{name}` is missing", path.display());
         }
@@ -60,7 +66,7 @@ impl Corpus {
         let labels = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         let labels = LabelSet::from_tsv(&labels).with_context(|| path.display().to_string())?;
         let label_counts = read_counts(&folder.join(LABEL_COUNTS), &labels)?;
-        let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = sha256_of(&bytes);
         Ok(Self { folder: folder.to_owned(), manifest, digest, labels, label_counts })
     }
 
@@ -116,19 +122,20 @@ impl Corpus {
     /// The first file that differs or cannot be read.
     pub fn verify(&self) -> Result<()> {
         for (name, mark) in &self.manifest.files {
-            let file = self.folder.join(name);
-            if sha256(&file)? != mark.sha256 {
-                return Err(hinted(
-                    format!(
-                        "{} has another SHA-256 than {MANIFEST} says: the corpus is damaged",
-                        file.display()
-                    ),
-                    AGAIN,
-                ));
-            }
+            check_hash(&self.folder.join(name), &mark.sha256)?;
         }
         Ok(())
     }
+}
+
+fn check_hash(file: &Path, expected: &str) -> Result<()> {
+    if sha256(file)? == expected {
+        return Ok(());
+    }
+    Err(hinted(
+        format!("{} has another SHA-256 than {MANIFEST} says: the corpus is damaged", file.display()),
+        AGAIN,
+    ))
 }
 
 fn parse_manifest(path: &Path, bytes: &[u8]) -> Result<Manifest> {
@@ -268,6 +275,11 @@ mod tests {
         let corpus = Corpus::open(&folder).unwrap();
         assert!(corpus.verify().unwrap_err().to_string().contains("another SHA-256"));
         assert!(corpus.notes(Split::Train).unwrap().any(|note| note.is_err()));
+        let labels = folder.join(LABELS);
+        let text = fs::read_to_string(&labels).unwrap();
+        fs::write(&labels, text.replace("E11.9", "E11.8")).unwrap();
+        assert!(message(&folder).contains("labels.tsv has another SHA-256"), "{}", message(&folder));
+        fs::write(&labels, text).unwrap();
         fs::remove_file(&train).unwrap();
         assert!(message(&folder).contains("train.jsonl.zst cannot be read"));
     }

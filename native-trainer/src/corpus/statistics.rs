@@ -191,6 +191,11 @@ impl Tally {
         }
     }
 
+    /// Whether no note was counted.
+    pub fn is_empty(&self) -> bool {
+        self.types.is_empty() && self.other_types == 0
+    }
+
     /// Counts a record that is in no split.
     pub fn drop_record(&mut self, reason: &str) {
         match self.dropped.get_mut(reason) {

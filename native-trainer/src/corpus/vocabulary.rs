@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::error::hinted;
 use crate::progress::Unit;
 
 /// Bytes of text that are counted at once: bounds the memory, whatever the corpus.
@@ -102,12 +103,28 @@ fn in_batches(
     Ok(())
 }
 
-/// A vocabulary file: `tokenizer.json`, or `vocab.txt`. Text is lowercased for a `vocab.txt` unless a token of
+/// A vocabulary file, `tokenizer.json` or `vocab.txt`, or a folder that holds one of them. Text is lowercased for a `vocab.txt` unless a token of
 /// it has a capital letter (special tokens aside), or `cased` says so.
 ///
 /// # Errors
 /// A file that cannot be read or is no BERT vocabulary.
 pub fn open_vocabulary(path: &Path, cased: bool) -> Result<Tokenizer> {
+    let within;
+    let path = if path.is_dir() {
+        let found = ["tokenizer.json", "vocab.txt"]
+            .map(|name| path.join(name))
+            .into_iter()
+            .find(|file| file.is_file());
+        within = found.ok_or_else(|| {
+            hinted(
+                format!("{} has neither tokenizer.json nor vocab.txt", path.display()),
+                "name the folder that `bert-xml vocab --out` wrote, or a vocabulary file",
+            )
+        })?;
+        &within
+    } else {
+        path
+    };
     let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     if path.extension().is_some_and(|extension| extension == "json") {
         return Tokenizer::from_json_bytes(&bytes).with_context(|| path.display().to_string());
@@ -200,5 +217,14 @@ mod tests {
         assert!(lower("fever\n##ℝ\n", false));
         assert!(!lower("Fever\n", false));
         assert!(!lower("fever\n", true));
+        // The folder stands for the file in it, and for tokenizer.json first.
+        fs::write(&path, "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nFever\n").unwrap();
+        let cased = open_vocabulary(folder.path(), false).unwrap();
+        assert!(!cased.lowercase());
+        let other = Tokenizer::from_vocab("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nno\nfever\n", true).unwrap();
+        fs::write(folder.path().join("tokenizer.json"), other.to_json().unwrap()).unwrap();
+        assert_eq!(open_vocabulary(folder.path(), false).unwrap().vocab_size(), 7);
+        let empty = tempfile::tempdir().unwrap();
+        assert!(open_vocabulary(empty.path(), false).is_err());
     }
 }

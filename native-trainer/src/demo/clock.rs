@@ -10,6 +10,7 @@ use crate::error::Interrupted;
 use crate::interrupt;
 use crate::progress::ProgressMode;
 use crate::report::Step;
+use crate::talk;
 
 /// The steps so far.
 pub(super) struct Clock {
@@ -38,9 +39,11 @@ impl Clock {
         match self.mode {
             ProgressMode::None => {}
             ProgressMode::Json => {
-                eprintln!("{}", json!({"event": "step", "step": name, "text": outcome, "seconds": seconds}));
+                talk::object(&json!({"event": "step", "step": name, "text": outcome, "seconds": seconds}));
             }
-            ProgressMode::Auto | ProgressMode::Bar => eprintln!("{seconds:>7.1} s  {name}: {outcome}"),
+            ProgressMode::Auto | ProgressMode::Bar => {
+                talk::say(&format!("{seconds:>7.1} s  {name}: {outcome}"));
+            }
         }
         self.steps.push(Step { name: name.to_owned(), outcome, seconds });
         Ok(made)

@@ -12,6 +12,8 @@ use super::Table;
 pub enum ThresholdFrom {
     /// Whoever asked named it.
     Given,
+    /// The model has one of its own.
+    Model,
     /// The greatest micro-F1 on development notes.
     Dev {
         /// Micro-F1 there.
@@ -29,6 +31,7 @@ impl fmt::Display for ThresholdFrom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Given => f.write_str("as given"),
+            Self::Model => f.write_str("the model's own, tuned on dev"),
             Self::Dev { f1_micro } => write!(f, "tuned on dev (micro-F1 {f1_micro:.4} there)"),
             Self::Flags => f.write_str("the `assigned` flags of the predictions"),
             Self::FlagsOfSeveral => {
@@ -52,6 +55,11 @@ impl Assignment {
     /// A threshold that the caller names.
     pub fn given(threshold: f64) -> Self {
         Self { threshold: Some(threshold), from: ThresholdFrom::Given }
+    }
+
+    /// The threshold that a model comes with.
+    pub fn of_model(threshold: f64) -> Self {
+        Self { threshold: Some(threshold), from: ThresholdFrom::Model }
     }
 
     /// The rule of a table that comes without a threshold: its flags, or .5.

@@ -36,6 +36,12 @@ pub enum RecordError {
         /// The file as given.
         file: String,
     },
+    /// No regular file: a pipe or a device can be read once, and has no name that says what is in it.
+    #[error("{file}: is no regular file")]
+    NotRegular {
+        /// The file as given.
+        file: String,
+    },
     /// The format is understood by builds with another cargo feature.
     #[error("{file}: this binary was built without {format}")]
     NotBuilt {
@@ -92,7 +98,7 @@ pub enum RecordError {
     },
     /// A note id that was there before.
     #[error(
-        "{file}, line {line}: field `{field}`: `{note_id}` was there before; each note has an id of its own"
+        "{file}, line {line}: field `{field}`: {note_id} was there before; each note has an id of its own"
     )]
     Duplicate {
         /// The file as given.
@@ -101,17 +107,17 @@ pub enum RecordError {
         line: u64,
         /// The field's name in the file.
         field: String,
-        /// The id.
+        /// The id, or its length where it may be note text.
         note_id: String,
     },
     /// A note without text, where one is needed.
-    #[error("{file}, line {line}: note `{note_id}` has an empty text")]
+    #[error("{file}, line {line}: note {note_id} has an empty text")]
     EmptyText {
         /// The file as given.
         file: String,
         /// Line (Parquet: row) from 1.
         line: u64,
-        /// The note.
+        /// The note's id, or its length where it may be note text.
         note_id: String,
     },
 }
@@ -127,6 +133,7 @@ impl RecordError {
                 "name the fields of your file: --patient-field, --note-id-field, --date-field, --type-field, \
                  --text-field, --codes-field, --split-field",
             ),
+            Self::NotRegular { .. } => Some("`-` reads JSON Lines from standard input"),
             Self::Duplicate { .. } => Some("name the field that tells notes apart with --note-id-field"),
             _ => None,
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bert_xml_core::text::Note;
+use bert_xml_core::text::{Note, shown};
 
 use super::columns::{Columns, MAX_NAME, Wanted};
 use super::error::RecordError;
@@ -39,7 +39,7 @@ impl Record {
         Err(RecordError::EmptyText {
             file: self.file.to_string(),
             line: self.line,
-            note_id: self.note.note_id.clone(),
+            note_id: shown(&self.note.note_id),
         })
     }
 }
@@ -79,8 +79,8 @@ pub fn read_records(path: &Path, columns: &Columns) -> Result<Records, RecordErr
 /// with a probability of about one in a million for six million notes.
 pub struct Records {
     builder: Builder,
-    /// Files that are still to come, the next one last.
-    ahead: Vec<PathBuf>,
+    /// Files that are still to come and what names their notes, the next one last.
+    ahead: Vec<(PathBuf, String)>,
     current: Option<(Place, Rows)>,
     seen: HashSet<u64>,
     read: Arc<AtomicU64>,
@@ -90,7 +90,8 @@ pub struct Records {
 /// Names of the file that is read.
 struct Place {
     file: Arc<str>,
-    stem: String,
+    /// What names notes without an id.
+    name: String,
 }
 
 impl Records {
@@ -102,11 +103,11 @@ impl Records {
         for path in paths.iter().map(AsRef::as_ref) {
             source::format_of(path)?;
             if path.as_os_str() != source::STANDARD_INPUT {
-                std::fs::metadata(path)
-                    .map_err(|source| RecordError::Unreadable { file: path.display().to_string(), source })?;
+                source::check(path)?;
             }
         }
-        let ahead = paths.iter().rev().map(|path| path.as_ref().to_owned()).collect();
+        let paths: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().to_owned()).collect();
+        let ahead = paths.iter().cloned().zip(source::names(&paths)).rev().collect();
         let builder = Builder { columns: columns.clone(), wanted: columns.wanted() };
         let (read, seen) = (Arc::default(), HashSet::new());
         let mut records = Self { builder, ahead, current: None, seen, read, failed: false };
@@ -122,7 +123,7 @@ impl Records {
     /// Opens the next file, if there is one.
     fn advance(&mut self) -> Result<(), RecordError> {
         self.current = None;
-        let Some(path) = self.ahead.pop() else { return Ok(()) };
+        let Some((path, name)) = self.ahead.pop() else { return Ok(()) };
         let (format, compression) = source::format_of(&path)?;
         let file: Arc<str> = path.display().to_string().into();
         let wanted = self.builder.wanted.clone();
@@ -138,7 +139,7 @@ impl Records {
                 return Err(RecordError::NotBuilt { file: file.to_string(), format: "Parquet" });
             }
         };
-        let place = Place { file, stem: source::stem(&path) };
+        let place = Place { file, name };
         self.current = Some((place, rows));
         Ok(())
     }
@@ -154,7 +155,7 @@ impl Records {
                         file: record.file.to_string(),
                         line: record.line,
                         field: self.builder.columns.note_id().to_owned(),
-                        note_id: record.note.note_id,
+                        note_id: shown(&record.note.note_id),
                     });
                 }
                 return Ok(Some(record));
@@ -198,7 +199,7 @@ impl Builder {
             None if columns.note_id_field.is_some() => {
                 return Err(missing(columns.note_id(), "--note-id-field asks for it in every record"));
             }
-            None => format!("{}:{}", place.stem, reader.row.line),
+            None => format!("{}:{}", place.name, reader.row.line),
         };
         let patient = reader.name(columns.patient())?;
         if patient.is_none() && columns.patient_field.is_some() {
@@ -294,9 +295,13 @@ impl RowReader<'_> {
         if extended && valid {
             return Ok(());
         }
-        // Without a digit it is no date that somebody mistyped, but another column.
-        let shown = date.len() <= 40 && date.contains(|c: char| c.is_ascii_digit());
-        let value = if shown { format!("`{date}`") } else { "a value without digits or too long".to_owned() };
+        // With a word in it, it is no date that somebody mistyped, but another column.
+        let of_dates = |c: char| c.is_ascii_digit() || "TZ:./+ -".contains(c);
+        let value = if date.len() <= 40 && date.chars().all(of_dates) {
+            format!("`{date}`")
+        } else {
+            format!("a value of {} characters", date.chars().count())
+        };
         Err(self.wrong(field, value, rule))
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -60,13 +60,37 @@ pub fn format_of(path: &Path) -> Result<(Format, Compression), RecordError> {
     Ok((format, compression))
 }
 
-/// The file's name up to its first dot: what names notes without an id.
-pub fn stem(path: &Path) -> String {
-    if path.as_os_str() == STANDARD_INPUT {
-        return "stdin".into();
+/// What names the notes of each file that have no id: the file's name, with the number of the input (from 1) where
+/// several have the same one.
+pub fn names(paths: &[PathBuf]) -> Vec<String> {
+    let name = |path: &PathBuf| match path.file_name() {
+        _ if path.as_os_str() == STANDARD_INPUT => "stdin".to_owned(),
+        name => name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+    };
+    let names: Vec<String> = paths.iter().map(name).collect();
+    let again = |name: &String| names.iter().filter(|other| *other == name).count() > 1;
+    let number = |(at, name): (usize, &String)| match again(name) {
+        true => format!("{name}#{}", at + 1),
+        false => name.clone(),
+    };
+    names.iter().enumerate().map(number).collect()
+}
+
+/// Checks that a file is there and can be read from its beginning, as often as asked for.
+///
+/// # Errors
+/// [`RecordError::Unreadable`], [`RecordError::NotRegular`].
+pub fn check(path: &Path) -> Result<(), RecordError> {
+    let file = || path.display().to_string();
+    let unreadable = |source| RecordError::Unreadable { file: file(), source };
+    let found = std::fs::metadata(path).map_err(unreadable)?;
+    if found.is_dir() {
+        return Err(unreadable(io::ErrorKind::IsADirectory.into()));
     }
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    name.split('.').find(|part| !part.is_empty()).unwrap_or("notes").to_owned()
+    if !found.is_file() {
+        return Err(RecordError::NotRegular { file: file() });
+    }
+    Ok(())
 }
 
 /// Opens a file and decompresses it on the way; bytes as they lie on the disk are added to `read`.
@@ -82,11 +106,9 @@ pub(crate) fn open(
     let raw: Box<dyn Read + Send> = if path.as_os_str() == STANDARD_INPUT {
         Box::new(io::stdin())
     } else {
-        let file = File::open(path).map_err(unreadable)?;
-        if file.metadata().map_err(unreadable)?.is_dir() {
-            return Err(unreadable(io::ErrorKind::IsADirectory.into()));
-        }
-        Box::new(file)
+        // Checked again: opening a pipe waits for its writer.
+        check(path)?;
+        Box::new(File::open(path).map_err(unreadable)?)
     };
     let counted = BufReader::with_capacity(1 << 17, Counted { inner: raw, read });
     let plain: Box<dyn Read + Send> = match compression {
@@ -157,6 +179,25 @@ mod tests {
         for name in ["notes", "notes.txt", "notes.gz", "notes.parquet.gz"] {
             assert!(matches!(format_of(Path::new(name)), Err(RecordError::UnknownFormat { .. })), "{name}");
         }
-        assert_eq!(stem(Path::new("a/notes.2006.jsonl.zst")), "notes");
+    }
+
+    #[test]
+    fn files_of_one_name_are_told_apart() {
+        let of = |paths: &[&str]| names(&paths.iter().map(PathBuf::from).collect::<Vec<_>>()).join(" ");
+        assert_eq!(
+            of(&["a/notes.2006.jsonl", "a/notes.2007.jsonl", "-"]),
+            "notes.2006.jsonl notes.2007.jsonl stdin"
+        );
+        assert_eq!(of(&["a/n.jsonl", "m.csv", "b/n.jsonl"]), "n.jsonl#1 m.csv n.jsonl#3");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("n.jsonl");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(matches!(check(&path), Err(RecordError::NotRegular { .. })));
+        assert!(matches!(check(folder.path()), Err(RecordError::Unreadable { .. })));
     }
 }

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use bert_xml_core::model::HeadKind;
+use bert_xml_core::metrics::Calibration;
 use bert_xml_core::model::hf_folder::{HfBert, write_hf_folder};
 use bert_xml_core::model::parameters::Values;
 use bert_xml_core::model::weights::write_weights;
+use bert_xml_core::model::{HeadKind, Readout};
 use bert_xml_core::model_folder::ModelFolder;
 
 use super::place::ModelPlace;
@@ -59,6 +60,8 @@ fn head_tensors(folder: &ModelFolder) -> Result<BTreeMap<String, Values>> {
             (".labels", "label_embeddings", false),
             (".hidden.weight", "w_b", true),
             (".output.weight", "w_a", true),
+            (".weights", "readout", false),
+            (".bias", "label_bias", false),
         ],
         HeadKind::Cls => &[
             (".classifier.weight", "classifier.weight", true),
@@ -84,13 +87,25 @@ fn readme(folder: &ModelFolder) -> String {
     };
     let head = match manifest.model.head {
         HeadKind::Xml => {
-            "scores = hidden[0, 1:-1] @ head[\"label_embeddings\"].T           # [tokens, labels]; no [CLS], no [SEP]\n\
-             context = scores.softmax(0).T @ hidden[0, 1:-1]                  # [labels, d_model]\n\
-             logits = (torch.relu(context @ head[\"w_b\"].T) @ head[\"w_a\"].T)[:, 0]\n"
+            let logits = match manifest.model.xml.readout {
+                Readout::Shared => "(torch.relu(context @ head[\"w_b\"].T) @ head[\"w_a\"].T)[:, 0]",
+                Readout::Own => "(context * head[\"readout\"]).sum(1)",
+            };
+            let bias = if manifest.model.xml.bias { " + head[\"label_bias\"]" } else { "" };
+            format!(
+                "scores = hidden[0, 1:-1] @ head[\"label_embeddings\"].T           # [tokens, labels]; no [CLS], no [SEP]\n\
+                 context = scores.softmax(0).T @ hidden[0, 1:-1]                  # [labels, d_model]\n\
+                 logits = {logits}{bias}\n"
+            )
         }
         HeadKind::Cls => {
-            "logits = hidden[0, 0] @ head[\"classifier.weight\"].T + head[\"classifier.bias\"]\n"
+            "logits = hidden[0, 0] @ head[\"classifier.weight\"].T + head[\"classifier.bias\"]\n".to_owned()
         }
+    };
+    // The thresholds are on the scale of calibrated probabilities.
+    let probabilities = match manifest.calibration {
+        Some(Calibration { slope, intercept, .. }) => format!("({slope} * logits + {intercept}).sigmoid()"),
+        None => "logits.sigmoid()".to_owned(),
     };
     format!(
         "# A BERT-XML model for Python\n\n\
@@ -109,7 +124,8 @@ fn readme(folder: &ModelFolder) -> String {
          with torch.no_grad():\n    \
          hidden = encoder(**tokenizer(\"chest pain\", return_tensors=\"pt\")).last_hidden_state  # [1, seq, d_model]\n\
          {head}\
-         for probability, (_, code, description) in sorted(zip(logits.sigmoid().tolist(), labels), reverse=True)[:5]:\n    \
+         probabilities = {probabilities}\n\
+         for probability, (_, code, description) in sorted(zip(probabilities.tolist(), labels), reverse=True)[:5]:\n    \
          print(f\"{{probability:.3f}} {{code}} {{description}}\")\n\
          ```\n",
         manifest.max_len, manifest.stride,

@@ -72,7 +72,7 @@ pub fn judge_model(
     progress.finish();
     let cut = threshold.unwrap_or(coder.manifest().threshold);
     let mut judgement = judge(&probabilities, &gold, labels, cut)?;
-    judgement.assignment = Assignment::given(cut);
+    judgement.assignment = threshold.map_or(Assignment::of_model(cut), Assignment::given);
     judgement.outside = Outside { gold: outside, predicted: 0 };
     if let Some((rules, task)) = codiesp {
         let ranked = documents(&probabilities, labels, &codes, 0.0);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::files::FileInTheMaking;
+use crate::files::{FileInTheMaking, STANDARD};
 
 /// Where results go.
 pub enum Output {
@@ -21,7 +21,7 @@ impl Output {
     /// # Errors
     /// The folder cannot be written.
     pub fn open(path: &Path) -> Result<Self> {
-        if path.as_os_str() == "-" {
+        if path.as_os_str() == STANDARD {
             return Ok(Self::Standard(io::stdout().lock()));
         }
         let making = FileInTheMaking::start(path).with_context(|| format!("writing {}", path.display()))?;
@@ -58,6 +58,16 @@ impl Write for Output {
             Self::File(buffer) => buffer.flush(),
         }
     }
+}
+
+/// Writes a whole result to a file, or (`-`) to standard output.
+///
+/// # Errors
+/// Whatever the disk or the reader says.
+pub fn write_result(path: &Path, content: &[u8]) -> Result<()> {
+    let mut output = Output::open(path)?;
+    output.write_all(content).with_context(|| format!("writing {}", path.display()))?;
+    output.finish()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use bert_xml_core::infer::{Coder, PredictOptions, PredictionRecord};
-use bert_xml_core::text::Note;
+use bert_xml_core::text::{Note, shown};
 
 use crate::ingest::{Columns, Record, RecordError, read_records};
 use crate::progress::Progress;
@@ -80,7 +80,7 @@ pub fn predict(
 
 /// The error for a note in which the tokenizer finds nothing.
 pub(super) fn empty(record: &Record) -> anyhow::Error {
-    let (file, line, note_id) = (record.file.to_string(), record.line, record.note.note_id.clone());
+    let (file, line, note_id) = (record.file.to_string(), record.line, shown(&record.note.note_id));
     RecordError::EmptyText { file, line, note_id }.hinted()
 }
 

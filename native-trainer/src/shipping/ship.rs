@@ -8,20 +8,19 @@ use bert_xml_core::metrics::calibration::{BINS, expected_calibration_error};
 use bert_xml_core::metrics::{Predictions, platt, threshold};
 use bert_xml_core::model_folder::{ModelCard, ModelFolder, SHIPPED_MANIFEST, ShippedManifest, ShippedModel};
 use bert_xml_core::quantization::Precision;
+use serde_json::json;
 
-use super::agreement::{Agreement, Limits, greatest_change};
+use super::agreement::Limits;
 use super::dev_notes::DevNotes;
 use super::names::Names;
-use super::report::{CalibrationReport, Contribution, ShippingReport, TensorReport};
+use super::remedy::{Comparison, Search};
+use super::report::{CalibrationReport, ShippingReport, TensorReport};
 use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::error::hinted;
 use crate::files::FolderInTheMaking;
 use crate::prediction::ModelPlace;
 use crate::prediction::open::{on_cpu, on_slices};
-
-/// Notes on which the blame is laid: those whose probabilities change most.
-const WORST: usize = 8;
 
 /// What to ship.
 #[derive(Clone, Debug)]
@@ -36,6 +35,8 @@ pub struct Shipping {
     pub precision: Precision,
     /// Tensors that stay in f32 all the same.
     pub keep_f32: Names,
+    /// Whether 8 bits that go beyond the limits are mended by parts in half precision.
+    pub mend: bool,
     /// For people.
     pub card: ModelCard,
     /// Development notes at most.
@@ -81,23 +82,33 @@ pub fn ship(context: &Context, shipping: &Shipping) -> Result<ShippingReport> {
     folder.manifest.threshold =
         choice.calibration.map_or(threshold_before, |line| line.threshold(threshold_before));
 
-    let mut shipped = ShippedModel::of_folder(&folder, shipping.card.clone(), shipping.precision, |name| {
+    let asked = ShippedModel::of_folder(&folder, shipping.card.clone(), shipping.precision, |name| {
         shipping.keep_f32.have(name)
     })?;
-    let shipped_logits = shipped_logits(context, &shipped, &dev)?;
-    let (before, after) = (probabilities(&logits, &folder), probabilities(&shipped_logits, &folder));
+    let exact = probabilities(&logits, &folder);
+    let comparison = Comparison { context, folder: &folder, dev: &dev, exact: &exact };
+    let limits = Limits::default();
+    let mut after = comparison.probabilities(asked.clone(), &dev, "compare: shipped")?;
+    let mut agreement = comparison.agreement(&after)?;
+    let (mut contributions, mut remedy, mut shipped) = (Vec::new(), None, asked.clone());
+    if !agreement.beyond(&limits).is_empty() {
+        let search = Search::new(&comparison, &asked, &after)?;
+        contributions = search.contributions();
+        if shipping.mend && shipping.precision == Precision::Int8 && !contributions.is_empty() {
+            let (model, found, chosen) = search.remedy(&limits, agreement)?;
+            (shipped, after) = (model, found);
+            agreement = comparison.agreement(&after)?;
+            let told = json!({"parts": chosen.parts, "precision": chosen.precision});
+            shipped.manifest.provenance.insert("stored_finer".to_owned(), told);
+            remedy = Some(chosen);
+        }
+    }
+    let beyond = agreement.beyond(&limits);
     if let Some(tuned) = threshold::tune(&Predictions::new(&after, &dev.gold, labels)?) {
         folder.manifest.threshold = below(tuned.threshold);
     }
     shipped.manifest.threshold = folder.manifest.threshold;
 
-    let agreement = Agreement::of(&before, &after, &dev.gold, labels)?;
-    let limits = Limits::default();
-    let beyond = agreement.beyond(&limits);
-    let contributions = match beyond.is_empty() {
-        true => Vec::new(),
-        false => contributions(context, &folder, &shipped, &dev, (&before, &after))?,
-    };
     let (manifest, bytes) = write(&shipped, making.path())?;
     let report = ShippingReport {
         model_id: manifest.model_id,
@@ -110,6 +121,7 @@ pub fn ship(context: &Context, shipping: &Shipping) -> Result<ShippingReport> {
         agreement,
         limits,
         beyond,
+        remedy,
         contributions,
         tensors: tensors(&folder, &shipped),
     };
@@ -132,56 +144,6 @@ fn read_training(shipping: &Shipping) -> Result<ModelFolder> {
         ));
     }
     ModelPlace::read_coder(&shipping.model)
-}
-
-/// Logits of the shipped model, `[notes, labels]`: on the CPU engine, where 8-bit layers run in integers and their
-/// activations are rounded too.
-fn shipped_logits(context: &Context, model: &ShippedModel, dev: &DevNotes) -> Result<Vec<f32>> {
-    Ok(dev.logits(context, &on_cpu(model.clone())?, "compare: shipped"))
-}
-
-/// Lays the blame: each quantized tensor alone in f32, on the notes that changed most.
-fn contributions(
-    context: &Context,
-    folder: &ModelFolder,
-    shipped: &ShippedModel,
-    dev: &DevNotes,
-    (before, after): (&[f32], &[f32]),
-) -> Result<Vec<Contribution>> {
-    let labels = folder.labels.len();
-    let row = |table: &[f32], note: usize| table[note * labels..(note + 1) * labels].to_vec();
-    let change = |note: usize| greatest_change(&row(before, note), &row(after, note));
-    let mut notes: Vec<usize> = (0..dev.ids.len()).collect();
-    notes.sort_by(|&a, &b| change(b).total_cmp(&change(a)));
-    notes.truncate(WORST);
-    let reference: Vec<f32> = notes.iter().flat_map(|&note| row(before, note)).collect();
-    let (dev, greatest) = (dev.only(&notes), change(notes[0]));
-    let silent = Context { progress: crate::progress::ProgressMode::None, ..context.clone() };
-    let quantized: Vec<&String> = shipped
-        .tensors
-        .iter()
-        .filter(|(_, matrix)| matrix.precision() != Precision::F32)
-        .map(|(name, _)| name)
-        .collect();
-    let mut progress =
-        context.start("find what contributes", Some(quantized.len() as u64), crate::progress::Unit::Tensors);
-    let exact = on_slices(folder)?.tensors;
-    let mut variant = shipped.clone();
-    let mut contributions = Vec::new();
-    for name in quantized {
-        let stored =
-            variant.tensors.insert(name.clone(), exact[name].clone()).expect("a tensor of the model");
-        let coder = on_cpu(variant.clone())?;
-        variant.tensors.insert(name.clone(), stored);
-        let logits = dev.logits(&silent, &coder, "");
-        let found: Vec<f32> = logits.iter().map(|&logit| folder.manifest.probability(logit)).collect();
-        let falls_by = greatest - greatest_change(&reference, &found);
-        contributions.push(Contribution { name: name.clone(), falls_by });
-        progress.advance(1);
-    }
-    progress.finish();
-    contributions.sort_by(|a, b| b.falls_by.total_cmp(&a.falls_by));
-    Ok(contributions)
 }
 
 fn tensors(folder: &ModelFolder, shipped: &ShippedModel) -> Vec<TensorReport> {

@@ -56,7 +56,11 @@ impl Checkpoint {
     pub fn save(mut self, checkpoints: &Path) -> Result<()> {
         let place = checkpoints.join(format!("step-{:08}", self.state.step));
         if place.exists() {
-            return Ok(());
+            if Self::load(&place).is_ok() {
+                return Ok(());
+            }
+            // One that was passed over because it is damaged.
+            fs::remove_dir_all(&place).with_context(|| format!("replacing {}", place.display()))?;
         }
         let making = FolderInTheMaking::start(&place)?;
         write_atomic(&making.path().join(WEIGHTS), &write_weights(&self.weights))?;
@@ -98,6 +102,11 @@ impl Checkpoint {
             }
         }
         damaged.map_or(Ok(None), |error| Err(error.context("no checkpoint of this run is whole")))
+    }
+
+    /// Whether a run has one, whole or not.
+    pub fn any(checkpoints: &Path) -> bool {
+        list(checkpoints).is_ok_and(|folders| !folders.is_empty())
     }
 
     fn load(folder: &Path) -> Result<Self> {
@@ -181,6 +190,11 @@ mod tests {
             "{}",
             said.borrow()
         );
+        // The run comes to that step again: now it is saved.
+        checkpoint(10).save(run.path()).unwrap();
+        let found = Checkpoint::load_newest(run.path(), |_| panic!()).unwrap().unwrap();
+        assert_eq!((found.state.step, found.weights), (10, checkpoint(10).weights));
+        fs::remove_dir_all(run.path().join("step-00000010")).unwrap();
         fs::remove_file(run.path().join("step-00000005").join(STATE)).unwrap();
         let error = Checkpoint::load_newest(run.path(), |_| {}).err().unwrap();
         assert!(format!("{error:#}").starts_with("no checkpoint of this run is whole"));

@@ -14,6 +14,7 @@ use super::tokens::TokenizedSplit;
 use crate::context::Context;
 use crate::device::DeviceChoice;
 use crate::progress::Unit;
+use crate::talk;
 
 /// One window of a note. A note without tokens has one window with nothing but `[CLS]` and `[SEP]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,10 +110,10 @@ impl FrozenStates {
         if !states_fit(needed, available) {
             let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
             let left = available.map_or("an unknown amount".into(), gib);
-            eprintln!(
+            talk::say(&format!(
                 "the frozen layers' states take {} and {left} is left: they are computed at each use",
                 gib(needed)
-            );
+            ));
             return Ok(Self { layers, rows: None });
         }
         let mut progress = context.start("frozen", Some(examples.all.len() as u64), Unit::Notes);

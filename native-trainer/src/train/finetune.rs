@@ -19,9 +19,9 @@ use serde_json::json;
 use super::checkpoint::State;
 use super::examples::{Examples, FrozenStates};
 use super::memory::token_budget;
-use super::resume::{Standing, interrupted, save};
+use super::resume::{Standing, interrupted, not_finite, save};
 use super::run::Run;
-use super::settings::FinetuneSettings;
+use super::settings::{FinetuneSettings, KeepBy};
 use super::start::{FinetuneInput, fresh_model};
 use crate::context::Context;
 use crate::device::DeviceChoice;
@@ -93,7 +93,9 @@ pub fn finetune(
         let (start, end) = (epoch * batches_an_epoch, ((epoch + 1) * batches_an_epoch).min(steps));
         while state.step < end {
             let rows = &batches[(state.step - start) as usize];
-            let (gradients, loss, tokens) = trainer.gradients(&model, &train, rows, state.step)?;
+            let (gradients, loss, tokens) = trainer
+                .gradients(&model, &train, rows, state.step)
+                .map_err(|error| not_finite(error, run))?;
             let rate = settings.optimizer.schedule(state.step, steps);
             model = optimizer.step(model, gradients, rate).0;
             state.step += 1;
@@ -109,7 +111,7 @@ pub fn finetune(
             let epoch_over = state.step == end;
             if epoch_over {
                 let report = trainer.dev_report(&model.valid(), &dev, &device)?;
-                let better = keep_if_better(&mut state, epoch + 1, report.as_ref());
+                let better = keep_if_better(&mut state, settings.keep_by, epoch + 1, report.as_ref());
                 if let Some(report) = report {
                     progress.say(&dev_line(epoch + 1, &report, better));
                     run.log(json!({"step": state.step, "epoch": epoch + 1, "dev": report}))?;
@@ -140,9 +142,12 @@ pub fn finetune(
     Ok(Finetuned { model, config, threshold, dev, epoch, without_description })
 }
 
-/// Marks an epoch as the best so far by micro AUC; without dev codes the last epoch is the best.
-fn keep_if_better(state: &mut State, epoch: u64, report: Option<&Report>) -> bool {
-    let score = report.and_then(|report| report.auc_micro);
+/// Marks an epoch as the best so far; without dev codes the last epoch is the best.
+fn keep_if_better(state: &mut State, by: KeepBy, epoch: u64, report: Option<&Report>) -> bool {
+    let score = report.and_then(|report| match by {
+        KeepBy::Auc => report.auc_micro,
+        KeepBy::Map => report.map,
+    });
     let better = state.best.is_none_or(|(best, _)| score.is_none_or(|score| score > best));
     if better {
         state.best = Some((score.unwrap_or(0.0), epoch));
@@ -206,7 +211,7 @@ impl Trainer<'_> {
             tokens += batch.tokens();
         }
         if !loss.is_finite() {
-            bail!("step {}: the loss is not finite ({loss}); the last checkpoint is good", step + 1);
+            bail!("step {}: the loss is not finite ({loss})", step + 1);
         }
         Ok((gradients, loss, tokens))
     }
@@ -256,5 +261,32 @@ impl Trainer<'_> {
             return Ok(None);
         };
         Ok(Some(metrics::evaluate(&table, gold, self.labels, tuned.threshold)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_epoch_that_is_kept_is_the_best_by_what_was_asked_for() {
+        // Three notes, two codes; the second table ranks every note right and pools worse.
+        let gold = [vec![0], vec![1], vec![0]];
+        let report = |table: &[f32]| metrics::evaluate(table, &gold, 2, 0.5).unwrap();
+        let kept = |by: KeepBy, reports: &[Report]| {
+            let mut state = State::default();
+            for (epoch, report) in (1..).zip(reports) {
+                keep_if_better(&mut state, by, epoch, Some(report));
+            }
+            state.best.unwrap().1
+        };
+        let pooled = report(&[0.5, 0.51, 0.1, 0.9, 0.9, 0.1]);
+        let ranked = report(&[0.2, 0.1, 0.4, 0.5, 0.9, 0.8]);
+        assert!(ranked.map > pooled.map && ranked.auc_micro < pooled.auc_micro, "{ranked:?} {pooled:?}");
+        let reports = [pooled, ranked];
+        assert_eq!((kept(KeepBy::Auc, &reports), kept(KeepBy::Map, &reports)), (1, 2));
+        let mut state = State::default();
+        assert!(keep_if_better(&mut state, KeepBy::Map, 1, None));
+        assert!(keep_if_better(&mut state, KeepBy::Map, 2, None), "without codes the last epoch");
     }
 }

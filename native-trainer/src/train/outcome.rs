@@ -11,7 +11,12 @@ use super::run::Run;
 use super::settings::FinetuneSettings;
 use crate::files::FolderInTheMaking;
 
-/// Writes `model/` of the run; one from an earlier call that was cut off is replaced.
+/// The manifest of a run's model, if it is there and whole: the run is finished.
+pub fn finished_model(run: &Run) -> Option<Manifest> {
+    ModelFolder::read(&run.folder().join("model")).ok().map(|model| model.manifest)
+}
+
+/// Writes `model/` of the run; one that is there is replaced (see [`finished_model`]).
 ///
 /// # Errors
 /// Parts that do not fit each other; whatever the disk says.

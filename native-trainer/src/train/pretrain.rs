@@ -22,7 +22,7 @@ use rand::Rng;
 use serde_json::json;
 
 use super::memory::token_budget;
-use super::resume::{Standing, interrupted, save};
+use super::resume::{Standing, interrupted, not_finite, save};
 use super::run::Run;
 use super::settings::PretrainSettings;
 use crate::context::Context;
@@ -109,7 +109,7 @@ pub fn pretrain(
         Some(start) => {
             let (model, drawn) = HfBert { config: config.clone(), ..start }.into_pretrain(&train_device)?;
             if !drawn.is_empty() {
-                progress.say(&format!("not in the checkpoint, drawn at random: {}", drawn.join(", ")));
+                progress.warn(&format!("not in the checkpoint, drawn at random: {}", drawn.join(", ")));
             }
             model
         }
@@ -138,8 +138,9 @@ pub fn pretrain(
         while state.step < end {
             let batch = &batches[(state.step - start) as usize];
             let rows = (&pairs[..], &lengths[..]);
-            let (gradients, losses, tokens) =
-                trainer.gradients(&model, input.train, rows, batch, state.step)?;
+            let (gradients, losses, tokens) = trainer
+                .gradients(&model, input.train, rows, batch, state.step)
+                .map_err(|error| not_finite(error, run))?;
             let rate = settings.optimizer.schedule(state.step, steps);
             model = optimizer.step(model, gradients, rate).0;
             state.step += 1;
@@ -247,12 +248,7 @@ impl Trainer<'_> {
             tokens += windows.tokens();
         }
         if !losses.sum().is_finite() {
-            bail!(
-                "step {}: the loss is not finite (mlm {}, nsp {}); the last checkpoint is good",
-                step + 1,
-                losses.mlm,
-                losses.nsp
-            );
+            bail!("step {}: the loss is not finite (mlm {}, nsp {})", step + 1, losses.mlm, losses.nsp);
         }
         Ok((gradients, losses, tokens))
     }

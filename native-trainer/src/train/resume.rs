@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use super::adamw::{AdamW, OptimizerSettings};
 use super::checkpoint::{Checkpoint, State};
 use super::run::Run;
-use crate::error::Interrupted;
+use crate::error::{Interrupted, hinted};
 use crate::progress::Progress;
 
 /// All that a step changes.
@@ -33,7 +33,7 @@ impl<M: Module> Standing<M> {
         progress: &mut Progress,
         device: &Device,
     ) -> Result<Self> {
-        let Some(found) = Checkpoint::load_newest(&run.checkpoints(), |line| progress.say(line))? else {
+        let Some(found) = Checkpoint::load_newest(&run.checkpoints(), |line| progress.warn(line))? else {
             // Killed before its first checkpoint: all its steps come again.
             run.rewind_metrics(0)?;
             let optimizer = AdamW::new(settings.clone());
@@ -56,6 +56,16 @@ pub fn save<M: Module>(state: &State, model: &M, optimizer: &AdamW, run: &Run) -
     let (optimizer_steps, moments) = optimizer.export();
     let state = State { optimizer_steps, ..state.clone() };
     Checkpoint { state, weights: export(model), optimizer: moments }.save(&run.checkpoints())
+}
+
+/// What a loss that is not finite comes to.
+pub fn not_finite(error: Error, run: &Run) -> Error {
+    let saved = Checkpoint::any(&run.checkpoints());
+    let kept = if saved { "the last checkpoint is good" } else { "no checkpoint was saved yet" };
+    hinted(
+        format!("{error:#}; {kept}"),
+        "train anew with a lower --lr or a longer warm-up (optimizer.warmup)",
+    )
 }
 
 /// What Ctrl-C comes to after a checkpoint.

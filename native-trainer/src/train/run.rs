@@ -1,7 +1,7 @@
 //! A run's folder: resolved settings, provenance, metrics a line, checkpoints; and what a resume must find equal.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -10,17 +10,20 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::hinted;
-use crate::files::{create_empty_folder, write_atomic};
+use crate::files::write_atomic;
 
 const SETTINGS: &str = "settings.toml";
 const PROVENANCE: &str = "provenance.json";
 const METRICS: &str = "metrics.jsonl";
+const LOCK: &str = ".lock";
 
 /// A run that is under way.
 pub struct Run {
     folder: PathBuf,
     metrics: File,
     start: Instant,
+    /// Held until the run is dropped or the process ends, however it ends.
+    _lock: File,
 }
 
 impl Run {
@@ -30,7 +33,8 @@ impl Run {
     /// inputs or settings would be another run.
     ///
     /// # Errors
-    /// A folder that is not empty (without `resume`); settings or inputs that differ (with it), each by name.
+    /// A folder that is not empty (without `resume`); settings or inputs that differ (with it), each by name; another
+    /// process that is at work in it.
     pub fn start(
         folder: &Path,
         kind: &str,
@@ -39,12 +43,15 @@ impl Run {
         resume: bool,
     ) -> Result<Self> {
         let settings = toml::to_string_pretty(settings).context("settings cannot be written as TOML")?;
-        if resume && folder.join(SETTINGS).is_file() {
+        fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+        let going_on = resume && folder.join(SETTINGS).is_file();
+        if !going_on {
+            check_unused(folder, resume)?;
+        }
+        let lock = lock(folder)?;
+        if going_on {
             check_equal(folder, &settings, &inputs)?;
         } else {
-            create_empty_folder(folder).map_err(|error| {
-                hinted(format!("{error:#}"), "name another --out, or go on with --resume")
-            })?;
             let provenance = json!({
                 "kind": kind, "bert_xml": env!("CARGO_PKG_VERSION"), "inputs": inputs,
                 "os": std::env::consts::OS, "arch": std::env::consts::ARCH,
@@ -60,7 +67,7 @@ impl Run {
             .append(true)
             .open(&path)
             .with_context(|| format!("writing {}", path.display()))?;
-        Ok(Self { folder: folder.to_owned(), metrics, start: Instant::now() })
+        Ok(Self { folder: folder.to_owned(), metrics, start: Instant::now(), _lock: lock })
     }
 
     /// The run's folder.
@@ -117,6 +124,37 @@ impl Run {
     }
 }
 
+/// Refuses a folder that holds something: it is another's. With `resume`, what a start that was cut off leaves may
+/// be there.
+fn check_unused(folder: &Path, resume: bool) -> Result<()> {
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let ours = |name: &str| name == LOCK || (resume && (name == PROVENANCE || name.starts_with(".writing-")));
+    if entries.flatten().all(|entry| entry.file_name().to_str().is_some_and(ours)) {
+        return Ok(());
+    }
+    Err(hinted(
+        format!("{} is not empty: results go into a folder of their own", folder.display()),
+        "name another --out, or go on with --resume",
+    ))
+}
+
+/// Keeps other processes out of the folder: two that go on with one run would mix their steps.
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join(LOCK);
+    let file = File::create(&path).with_context(|| format!("writing {}", path.display()))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(hinted(
+            format!("another process is at work in {}", folder.display()),
+            "wait for its end, or name another --out",
+        )),
+        // A file system without locks keeps nobody out, as before.
+        Err(TryLockError::Error(error)) if error.kind() != ErrorKind::Unsupported => {
+            Err(error).with_context(|| format!("locking {}", path.display()))
+        }
+        _ => Ok(file),
+    }
+}
+
 fn read_json(path: &Path) -> Result<Value> {
     let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
@@ -137,7 +175,10 @@ fn check_equal(folder: &Path, settings: &str, inputs: &Value) -> Result<()> {
     let known = provenance["inputs"].as_object().cloned().unwrap_or_default();
     for (key, value) in inputs.as_object().into_iter().flatten() {
         let before = known.get(key).unwrap_or(&Value::Null);
-        if before != value {
+        // The same weights under another name are the same input.
+        let hash = |input: &Value| input.get("sha256").cloned();
+        let same = before == value || (hash(value).is_some() && hash(before) == hash(value));
+        if !same {
             bail!(
                 "{} was started with {key} {before}, not {value}: a resume keeps its inputs",
                 folder.display()
@@ -181,10 +222,35 @@ mod tests {
         start(&settings, 1, true).unwrap();
         let message = |result: Result<()>| format!("{:#}", result.unwrap_err());
         assert!(message(start(&settings, 1, false)).contains("is not empty"));
+        let encoder = |name: &str, sha256: &str, resume| {
+            let inputs = json!({"encoder": {"name": name, "sha256": sha256}});
+            Run::start(&parent.path().join("of"), "finetune", &settings, inputs, resume).map(|_| ())
+        };
+        encoder("pre", "ab", false).unwrap();
+        encoder("moved", "ab", true).unwrap();
+        assert!(message(encoder("pre", "cd", true)).contains("was started with encoder {"));
         assert!(message(start(&settings, 2, true)).contains("was started with seed 1, not 2"));
         let mut other = settings;
         other.optimizer.learning_rate = 5e-5;
         assert!(message(start(&other, 1, true)).contains("optimizer.learning_rate = 0.0001, not 0.00005"));
+    }
+
+    #[test]
+    fn one_process_at_a_time_works_in_a_run() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("run");
+        let start = |resume| Run::start(&folder, "x", &PretrainSettings::default(), json!({}), resume);
+        let first = start(false).unwrap();
+        let error = start(true).err().unwrap().to_string();
+        assert!(error.starts_with("another process is at work in "), "{error}");
+        drop(first);
+        start(true).unwrap();
+        // As a start that was cut off leaves it.
+        fs::remove_file(folder.join(SETTINGS)).unwrap();
+        fs::remove_file(folder.join(METRICS)).unwrap();
+        fs::remove_dir(folder.join("checkpoints")).unwrap();
+        assert!(start(false).is_err());
+        start(true).unwrap();
     }
 
     #[test]

@@ -106,6 +106,8 @@ impl PretrainSettings {
         positive("pretrain.batch", self.batch as u64)?;
         positive("pretrain.epochs", self.epochs)?;
         positive("pretrain.checkpoint_every", self.checkpoint_every)?;
+        at_most("pretrain.epochs", self.epochs, MOST_EPOCHS)?;
+        at_most("pretrain.max_positions", self.max_positions as u64, MOST as u64)?;
         ensure!(
             (5..=self.max_positions).contains(&self.max_len),
             "pretrain.max_len = {}: must be at least 5 and at most max_positions ({})",
@@ -137,6 +139,17 @@ pub enum LabelBias {
     /// Each at the log-odds of its code among the training notes, so that nothing has to be learnt about how
     /// common a code is. In the XML head a departure from the paper.
     Prevalence,
+}
+
+/// By which number on dev the best epoch is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum KeepBy {
+    /// Micro AUC, as the paper chooses.
+    #[default]
+    Auc,
+    /// Mean average precision over a note's ranked codes: the first codes count most.
+    Map,
 }
 
 /// Settings of `bert-xml finetune`.
@@ -172,6 +185,8 @@ pub struct FinetuneSettings {
     pub freeze: usize,
     /// Passes over the training split. Paper: 3.
     pub epochs: u64,
+    /// By which number on dev the best epoch is kept.
+    pub keep_by: KeepBy,
     /// Windows of a step. Paper: 32.
     pub batch: usize,
     /// Tokens of a micro-batch.
@@ -202,6 +217,7 @@ impl Default for FinetuneSettings {
             dropout: 0.1,
             freeze: 0,
             epochs: 3,
+            keep_by: KeepBy::Auc,
             batch: 32,
             micro_batch: MicroBatch::Auto,
             max_steps: 0,
@@ -232,6 +248,9 @@ impl FinetuneSettings {
         positive("finetune.batch", self.batch as u64)?;
         positive("finetune.epochs", self.epochs)?;
         positive("finetune.checkpoint_every", self.checkpoint_every)?;
+        at_most("finetune.epochs", self.epochs, MOST_EPOCHS)?;
+        at_most("finetune.head_hidden", self.head_hidden as u64, MOST as u64)?;
+        at_most("finetune.max_len", self.max_len as u64, MOST as u64)?;
         positive("finetune.label_chunk", self.label_chunk as u64)?;
         ensure!(
             self.label_init_scale.is_finite() && self.label_init_scale > 0.0,
@@ -258,12 +277,21 @@ impl FinetuneSettings {
     }
 }
 
+/// Far above anything that a machine can hold; below it, a number is a mistake of the user and not of the memory.
+const MOST: usize = 1 << 16;
+const MOST_EPOCHS: u64 = 1_000_000;
+
+fn at_most(field: &str, value: u64, most: u64) -> Result<()> {
+    ensure!(value <= most, "{field} = {value}: must be at most {most}");
+    Ok(())
+}
+
 fn positive(field: &str, value: u64) -> Result<()> {
     ensure!(value > 0, "{field} = {value}: must be at least 1");
     Ok(())
 }
 
-/// One section of a recipe (`pretrain` or `finetune`), with `key=value` overrides laid over it.
+/// One section of a recipe (`vocab`, `pretrain` or `finetune`), with `key=value` overrides laid over it.
 ///
 /// `recipe` is the name of a recipe that comes with the command, or a TOML file.
 ///
@@ -283,7 +311,7 @@ pub fn load<T: DeserializeOwned>(
                 let names: Vec<&str> = RECIPES.iter().map(|(name, _)| *name).collect();
                 return Err(hinted(
                     format!("recipe `{recipe}` is neither a file nor one of {}", names.join(", ")),
-                    "a recipe file is TOML with the tables [pretrain] and [finetune]",
+                    "a recipe file is TOML with the tables [vocab], [pretrain] and [finetune]",
                 ));
             }
             own = std::fs::read_to_string(path).with_context(|| format!("reading {recipe}"))?;
@@ -291,7 +319,7 @@ pub fn load<T: DeserializeOwned>(
         }
     };
     let mut table: toml::Table = text.parse().with_context(|| format!("recipe {recipe}"))?;
-    let known = ["pretrain", "finetune", "vocab", "prepare"];
+    let known = ["vocab", "pretrain", "finetune"];
     if let Some(other) = table.keys().find(|key| !known.contains(&key.as_str())) {
         return Err(anyhow!("recipe {recipe}: unknown table [{other}]; known are {}", known.join(", ")));
     }
@@ -353,6 +381,11 @@ mod tests {
         assert!(parse_override("epochs").is_err());
         let error = load::<PretrainSettings>("papre", "pretrain", &[]).unwrap_err();
         assert!(error.to_string().starts_with("recipe `papre` is neither a file nor one of paper"));
+        let huge = FinetuneSettings { head_hidden: 1 << 40, ..FinetuneSettings::default() };
+        let said = huge.validate().unwrap_err().to_string();
+        assert_eq!(said, "finetune.head_hidden = 1099511627776: must be at most 65536");
+        let huge = PretrainSettings { max_positions: 1 << 40, ..PretrainSettings::default() };
+        assert!(huge.validate().unwrap_err().to_string().ends_with("must be at most 65536"));
         let bad = FinetuneSettings { stride: 2000, ..FinetuneSettings::default() };
         assert!(
             bad.validate().unwrap_err().to_string().starts_with("finetune.stride = 2000: must be at most")

@@ -19,7 +19,7 @@ const DESCRIPTIONS_A_BATCH: usize = 64;
 pub struct FinetuneInput<'a> {
     /// Training notes.
     pub train: &'a TokenizedSplit,
-    /// Development notes; the epoch with the highest micro AUC here is kept, and thresholds are tuned here.
+    /// Development notes; the best epoch here is kept, and thresholds are tuned here.
     pub dev: &'a TokenizedSplit,
     /// The vocabulary.
     pub tokenizer: &'a Tokenizer,

@@ -55,7 +55,7 @@ export function loaderOf({ ModelLoader }, folder = modelFolder) {
   return loader;
 }
 
-/** Everything about a note, window by window. */
+/** Window by window. */
 export async function predict(coder, note, options) {
   const prediction = coder.start(note);
   const { windows } = prediction;
@@ -64,7 +64,27 @@ export async function predict(coder, note, options) {
     steps += 1;
   }
   assert.equal(steps, windows, "one step a window");
-  return prediction.finish({ topK: null, threshold: null, evidence: 3, ...options });
+  return prediction.finish(options);
+}
+
+/** The probabilities of all codes, in the order of the labels. */
+export function probabilitiesOf({ codes }) {
+  assert.equal(codes.length, 37);
+  return [...codes].sort((a, b) => (a.code < b.code ? -1 : 1)).map(({ probability }) => probability);
+}
+
+/** (func (export "dot") (param i32 i32 i32) (result i32)): `i32x4.relaxed_dot_i8x16_i7x16_add_s` of their splats. */
+const RELAXED_DOT = new Uint8Array([
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 127, 127, 127, 1, 127, 3, 2, 1, 0, 7, 7, 1, 3, 100, 111, 116, 0, 0],
+  ...[10, 22, 1, 20, 0, 32, 0, 253, 15, 32, 1, 253, 15, 32, 2, 253, 17, 253, 147, 2, 253, 27, 0, 11],
+]);
+
+/** Whether this Node has relaxed SIMD that computes rightly: V8's baseline compiler once did not. */
+export function relaxedWorks() {
+  return (
+    WebAssembly.validate(RELAXED_DOT) &&
+    new WebAssembly.Instance(new WebAssembly.Module(RELAXED_DOT)).exports.dot(-100, 127, 5) === -50_795
+  );
 }
 
 /** The bits of an f32 as eight hexadecimal digits. */

@@ -19,7 +19,7 @@ export async function load(session: Session): Promise<void> {
     await Promise.all([...document.fonts].map((font) => font.load()));
     seal(document);
     model.onDeviceLost(() => session.notice(["The GPU was lost. Coding goes on, more slowly."]));
-    session.setModel({ phase: "ready", model, sealed: await isSealed() });
+    session.setModel({ phase: "ready", model, sealed: await isSealed(document) });
   } catch (error) {
     session.setModel({ phase: "failed", failure: failure(error) });
   }

@@ -179,7 +179,9 @@ export class Session {
       if (this.state.current === next.id && change.status === "coded") this.sayCoded();
     }
     const stopped = stopper.signal.aborted;
-    if (this.stopper === stopper) this.stopper = undefined;
+    // Someone may have gone on before this run knew that it was stopped: the progress is the new run's then.
+    if (this.stopper !== undefined && this.stopper !== stopper) return;
+    this.stopper = undefined;
     const { run: _, ...rest } = this.state;
     this.state = rest;
     this.set(done > 1 || stopped ? { said: stopped ? "Stopped." : `${done} notes coded.` } : {});

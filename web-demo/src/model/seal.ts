@@ -13,12 +13,26 @@ export function seal(document: Document): void {
   document.head.append(meta);
 }
 
-/** Asks the browser, rather than remembering: a fetch of the page's own address must fail. */
-export async function isSealed(): Promise<boolean> {
+/** Milliseconds that the browser's word on a violation may take. */
+const PATIENCE = 1000;
+
+/**
+ * Asks the browser, rather than remembering: it must refuse to fetch a file of the page that is there, and say that the
+ * policy was why.
+ */
+export async function isSealed(document: Document): Promise<boolean> {
+  const refused = new Promise<boolean>((done) => {
+    document.addEventListener(
+      "securitypolicyviolation",
+      ({ disposition, effectiveDirective }) => done(disposition === "enforce" && effectiveDirective === "connect-src"),
+      { once: true },
+    );
+    setTimeout(done, PATIENCE, false);
+  });
   try {
-    await fetch(new URL("./", document.baseURI), { method: "HEAD", cache: "no-store" });
+    await fetch(new URL("./manifest.webmanifest", document.baseURI));
     return false;
   } catch {
-    return true;
+    return refused;
   }
 }

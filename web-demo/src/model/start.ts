@@ -1,9 +1,12 @@
 import { IcdCoder, type Device } from "bert-xml";
-import { CodeTable, type CodeTable as Codes } from "bert-xml/codes";
+import { CodeTable } from "bert-xml/codes";
 import type { Coding } from "../coding/suggestion.ts";
 
 type Coder = Awaited<ReturnType<typeof IcdCoder.load>>;
-export type { Codes };
+type Table = Awaited<ReturnType<typeof CodeTable.load>>;
+
+/** The table of codes. A label of a model need not be a code of ICD-10-CM: nothing is found then, and nothing thrown. */
+export type Codes = Pick<Table, "release" | "size" | "search" | "get" | "moreSpecific">;
 
 /** Where the model lies, seen from the page. */
 const MODEL = "./model/";
@@ -59,7 +62,7 @@ const STEPS: Record<string, string> = {
 
 export async function startModel(onLoading: (loading: Loading) => void, signal: AbortSignal): Promise<Model> {
   const begun = performance.now();
-  const [coder, codes] = await Promise.all([
+  const [coder, table] = await Promise.all([
     IcdCoder.load(new URL(MODEL, document.baseURI).href, {
       device: "auto",
       cache: true,
@@ -72,7 +75,13 @@ export async function startModel(onLoading: (loading: Loading) => void, signal: 
   const loadMs = performance.now() - begun;
   return {
     card: readCard(coder.manifest),
-    codes,
+    codes: {
+      release: table.release,
+      size: table.size,
+      search: (query, limit) => table.search(query, limit),
+      get: (code) => orNothing(() => table.get(code), undefined),
+      moreSpecific: (code, limit) => orNothing(() => table.moreSpecific(code, limit), []),
+    },
     get device() {
       return nameDevice(coder.device);
     },
@@ -83,6 +92,14 @@ export async function startModel(onLoading: (loading: Loading) => void, signal: 
     predict: (note, stop) => predict(coder, note, stop),
     onDeviceLost: (tell) => void coder.on("devicelost", tell),
   };
+}
+
+function orNothing<T>(look: () => T, nothing: T): T {
+  try {
+    return look();
+  } catch {
+    return nothing;
+  }
 }
 
 async function predict(coder: Coder, note: string, signal: AbortSignal): Promise<Coding> {

@@ -1,7 +1,8 @@
 /**
  * The service worker. It keeps the page's own files, so that it opens without a network, and it is a gate: while it
  * controls the page, the host sees GET requests for known files and nothing else. A request with a query, with a body
- * or for an unknown name is answered here, and a navigation always with the page that is stored.
+ * or for an unknown name is answered here, and a navigation always with the page that is stored. A newer version is
+ * fetched in one visit and used from the next.
  */
 export {};
 
@@ -45,9 +46,13 @@ worker.addEventListener("install", (event) => {
     const cache = await caches.open(CACHE);
     const first = [...known].filter(([, asset]) => asset.first);
     await Promise.all(first.map(async ([url, asset]) => cache.put(url, await fresh(url, asset))));
-    await worker.skipWaiting();
   };
   (event as ExtendableEvent).waitUntil(keep());
+});
+
+// A newer version waits until a page says so at its start: under a page that is loading, its files must not go away.
+worker.addEventListener("message", (event) => {
+  if ((event as MessageEvent).data === "take over") (event as ExtendableEvent & MessageEvent).waitUntil(worker.skipWaiting());
 });
 
 worker.addEventListener("activate", (event) => {

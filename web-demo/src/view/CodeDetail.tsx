@@ -9,6 +9,8 @@ interface Props {
   replace: (code: AddedCode) => void;
 }
 
+type Entry = NonNullable<ReturnType<Codes["get"]>>;
+
 /** Letters of the note on either side of a word of evidence. */
 const AROUND = 36;
 const MOST = 12;
@@ -16,6 +18,9 @@ const MOST = 12;
 /** Why, in the note's words; and what the code book says. */
 export function CodeDetail({ row, note, codes, billable, replace }: Props) {
   const entry = codes.get(row.code);
+  const above = ancestors(codes, row.code);
+  // What a code excludes is excluded from all codes below it.
+  const inherited = (terms: (entry: Entry) => string[]): string[] => [...above, ...(entry ? [entry] : [])].flatMap(terms);
   const finer = billable ? [] : codes.moreSpecific(row.code, MOST);
   const evidence = [...(row.suggestion?.evidence ?? [])].sort((a, b) => b.weight - a.weight).slice(0, 5);
   const total = evidence.reduce((sum, { weight }) => sum + weight, 0);
@@ -63,15 +68,27 @@ export function CodeDetail({ row, note, codes, billable, replace }: Props) {
         <p class="fine">This code is not in ICD-10-CM {codes.release}.</p>
       ) : (
         <dl class="book">
-          <Terms name="Chapter" terms={[entry.chapter]} />
-          <Terms name="Block" terms={[entry.block]} />
+          <Terms
+            name="In the book"
+            terms={[`Chapter ${entry.chapter}, ${entry.block}`, ...above.map((one) => `${one.code} ${one.description}`)]}
+          />
           <Terms name="Includes" terms={entry.inclusionTerms} />
-          <Terms name="Excludes1 (never with)" terms={entry.excludes1} />
-          <Terms name="Excludes2 (not part of)" terms={entry.excludes2} />
+          <Terms name="Excludes1: never together with" terms={inherited(({ excludes1 }) => excludes1)} />
+          <Terms name="Excludes2: not part of it" terms={inherited(({ excludes2 }) => excludes2)} />
         </dl>
       )}
     </div>
   );
+}
+
+/** The codes above a code, the widest first. */
+function ancestors(codes: Codes, code: string): Entry[] {
+  const above: Entry[] = [];
+  for (let entry = codes.get(code); entry?.parent; ) {
+    entry = codes.get(entry.parent);
+    if (entry) above.unshift(entry);
+  }
+  return above;
 }
 
 /** The words in front of an offset, whole ones. */
@@ -88,8 +105,8 @@ function after(note: string, end: number): string {
   return `${near.slice(0, Math.max(0, near.search(/\s\S*$/)))}\u00a0…`;
 }
 
-function Terms({ name, terms }: { name: string; terms: readonly (string | null)[] }) {
-  const some = terms.filter((term) => term !== null && term !== "");
+function Terms({ name, terms }: { name: string; terms: readonly string[] }) {
+  const some = terms.filter((term) => term !== "");
   if (some.length === 0) return null;
   return (
     <div>

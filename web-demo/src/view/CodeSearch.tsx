@@ -111,7 +111,7 @@ export function CodeSearch({ codes, add }: { codes: Codes; add: (code: AddedCode
                   {hit.matched !== null && <small>{hit.matched}</small>}
                 </span>
                 {!hit.billable && (
-                  <span class="badge">
+                  <span class="badge quiet">
                     more specific <Icon name="chevron" />
                   </span>
                 )}

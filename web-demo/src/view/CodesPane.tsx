@@ -178,6 +178,7 @@ function Nothing({ session, state }: { session: Session; state: State }) {
         <h3>
           {step} <span class="number">{Math.round(share * 100)}%</span>
         </h3>
+        <progress class="loading" aria-hidden="true" max={1} value={share} />
         <p>The model is fetched once and kept by this browser. You can write or paste already: coding begins when it is ready.</p>
       </div>
     );

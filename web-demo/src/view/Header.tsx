@@ -24,7 +24,7 @@ export function Header({ state, show }: { session: Session; state: State; show: 
         <button type="button" class={`pill ${ready && model.sealed ? "sealed" : ""}`} onClick={() => show("privacy")}>
           <Icon name={ready && model.sealed ? "lock" : "unlock"} />
           <span>
-            {ready ? (model.sealed ? "Sealed" : "Not sealed") : "Open until loaded"}
+            {ready ? (model.sealed ? "Sealed" : "Not sealed") : "Not sealed yet"}
             {ready && model.sealed && <span class="wide-words">: notes stay here</span>}
           </span>
         </button>

@@ -21,7 +21,7 @@ export function ModelDialog({ session, state, close }: { session: Session; state
           <code>{card.id}</code>
         </Fact>
         <Fact name="Licence">{card.licence}</Fact>
-        <Fact name="Language">{card.language}</Fact>
+        <Fact name="Language">{card.language === "und" ? "not stated" : card.language}</Fact>
         <Fact name="Codes">
           {card.labels.toLocaleString("en")} that it can suggest; {codes.size.toLocaleString("en")} of ICD-10-CM{" "}
           {codes.release} to search

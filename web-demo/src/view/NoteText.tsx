@@ -1,4 +1,4 @@
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Note } from "../app/session.ts";
 import { strength, type Piece } from "../coding/evidence.ts";
 import type { Picked } from "./App.tsx";
@@ -25,6 +25,12 @@ export function NoteText({ note, evidence, lit, picked, pick, language }: Props)
     const weights = evidence.flatMap(({ codes }) => codes.filter(({ code }) => code === lit).map(({ weight }) => weight));
     return Math.max(0, ...weights);
   }, [evidence, lit]);
+
+  // A code that has the focus brings its strongest word into sight; under a mere pointer the note stays where it is.
+  useEffect(() => {
+    if (lit === undefined || !document.activeElement?.classList.contains("code-main")) return;
+    text.current?.querySelector(".lit-4")?.scrollIntoView({ block: "nearest" });
+  }, [lit]);
 
   const move = (to: number | undefined): void => {
     if (to === undefined) return;

@@ -14,7 +14,7 @@ import type { Page } from "playwright-core";
 import { COMMON, pagePolicy, SERVICE_WORKER_POLICY, WORKER_POLICY } from "../../headers.mjs";
 import { serve, type Served } from "../../serve.mjs";
 import { SEAL } from "../../src/model/seal.ts";
-import { codeNote, DIST, lowest, MODEL, sealed } from "../site.ts";
+import { codeNote, DIST, lookInto, lowest, MODEL, sealed } from "../site.ts";
 import { bare } from "./bare.ts";
 import { forms, freshCanary, holds, sift } from "./canary.ts";
 import { PLANTS, type Plant } from "./plants.ts";
@@ -78,12 +78,8 @@ test("ordinary work leaves no word of a note anywhere", async () => {
   ]);
   await page.waitForFunction(() => document.querySelectorAll('.rail-list [data-status="coded"]').length === 3);
   await lowest(page);
-  await page.getByRole("button", { name: "Export" }).click();
-  await page.keyboard.press("Escape");
-  for (const pill of [0, 1]) {
-    await page.locator(".pill").nth(pill).click();
-    await page.keyboard.press("Escape");
-  }
+  await lookInto(page, page.getByRole("button", { name: "Export" }));
+  for (const pill of [0, 1]) await lookInto(page, page.locator(".pill").nth(pill));
   await watched.lookIntoStorages(page, canaries);
   assert.equal(page.url(), watched.url);
   assert.equal(await page.title(), "BERT-XML: codes for clinical notes");
@@ -210,7 +206,7 @@ async function openLoading(watched: Watched): Promise<Page> {
   const page = await watched.context.newPage();
   await watched.context.route("**/model/manifest.json", () => {});
   await page.goto(watched.url);
-  await page.getByText("Open until loaded").waitFor();
+  await page.getByText("Not sealed yet").waitFor();
   await page.waitForTimeout(1000);
   return page;
 }

@@ -130,11 +130,13 @@ unsafe fn f32_avx512<const ROWS: usize, const PANELS: usize>(
     }
 }
 
-/// How integers become numbers: `(sum − correction) · weight scale · row scale`.
+/// How integers become numbers: `(sum − zero · sum of the weights) · weight scale · row scale`.
 #[derive(Clone, Copy)]
 pub struct Scaling<'a> {
-    /// One a column, filled up to whole panels.
-    pub corrections: &'a [i32],
+    /// The integer of 0, one a row.
+    pub zeros: &'a [i32],
+    /// Of a column's weights, filled up to whole panels.
+    pub sums: &'a [i32],
     /// One a column, filled up to whole panels.
     pub weights: &'a [f32],
     /// One a row.
@@ -155,8 +157,8 @@ pub unsafe fn product_int8_avx512(
     let groups = left.cols() / GROUP;
     let target = Target::new(left.rows(), bias, out, panels.len(), groups);
     let columns = if target.two_panels { 2 * PANEL } else { PANEL };
-    assert!(scaling.corrections.len() >= columns && scaling.weights.len() >= columns, "whole panels");
-    assert_eq!(scaling.rows.len(), left.rows(), "one scale a row");
+    assert!(scaling.sums.len() >= columns && scaling.weights.len() >= columns, "whole panels");
+    assert_eq!((scaling.rows.len(), scaling.zeros.len()), (left.rows(), left.rows()), "one scale a row");
     let (at, stride, lines) = (left.as_ptr(), left.stride(), panels.as_ptr());
     let finish = Scaled { scaling, target };
     if target.two_panels {
@@ -183,11 +185,11 @@ pub unsafe fn sums_int8_avx512(left: Rows<'_, u8>, panels: &[ByteLine], out: Row
 
 /// What becomes of a tile's integers.
 trait Finish: Copy {
-    /// What a panel's sums start from.
+    /// What the sums of a panel start from.
     ///
     /// # Safety
-    /// There is such a panel.
-    unsafe fn start(self, panel: usize) -> __m512i;
+    /// There are `ROWS` rows and such a panel.
+    unsafe fn start<const ROWS: usize>(self, panel: usize) -> [__m512i; ROWS];
 
     /// # Safety
     /// `sums` are of the target's rows and panels.
@@ -197,8 +199,8 @@ trait Finish: Copy {
 impl Finish for Target<i32> {
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn start(self, _panel: usize) -> __m512i {
-        _mm512_setzero_si512()
+    unsafe fn start<const ROWS: usize>(self, _panel: usize) -> [__m512i; ROWS] {
+        [_mm512_setzero_si512(); ROWS]
     }
 
     #[inline]
@@ -224,12 +226,17 @@ struct Scaled<'a> {
 impl Finish for Scaled<'_> {
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn start(self, panel: usize) -> __m512i {
-        // SAFETY: corrections fill whole panels.
-        let correction = unsafe {
-            _mm512_loadu_si512(self.scaling.corrections.as_ptr().wrapping_add(panel * PANEL).cast())
-        };
-        _mm512_sub_epi32(_mm512_setzero_si512(), correction)
+    unsafe fn start<const ROWS: usize>(self, panel: usize) -> [__m512i; ROWS] {
+        // SAFETY: sums fill whole panels.
+        let sums =
+            unsafe { _mm512_loadu_si512(self.scaling.sums.as_ptr().wrapping_add(panel * PANEL).cast()) };
+        let mut start = [sums; ROWS];
+        for (row, start) in start.iter_mut().enumerate() {
+            // SAFETY: there is a zero for every row.
+            let zero = unsafe { *self.scaling.zeros.as_ptr().wrapping_add(row) };
+            *start = _mm512_mullo_epi32(sums, _mm512_set1_epi32(-zero));
+        }
+        start
     }
 
     #[inline]
@@ -237,7 +244,7 @@ impl Finish for Scaled<'_> {
     unsafe fn finish<const ROWS: usize, const PANELS: usize>(self, sums: &[[__m512i; PANELS]; ROWS]) {
         let Self { scaling, target } = self;
         for panel in 0..PANELS {
-            // SAFETY: scales and corrections fill whole panels.
+            // SAFETY: scales fill whole panels.
             let (weight, bias) = unsafe {
                 (_mm512_loadu_ps(scaling.weights.as_ptr().wrapping_add(panel * PANEL)), target.bias_of(panel))
             };
@@ -267,8 +274,8 @@ unsafe fn int8_avx512<const ROWS: usize, const PANELS: usize>(
     let mut sums = [[_mm512_setzero_si512(); PANELS]; ROWS];
     for panel in 0..PANELS {
         // SAFETY: the caller's target has these panels.
-        let start = unsafe { finish.start(panel) };
-        sums.iter_mut().for_each(|sums| sums[panel] = start);
+        let start: [__m512i; ROWS] = unsafe { finish.start(panel) };
+        sums.iter_mut().zip(start).for_each(|(sums, start)| sums[panel] = start);
     }
     for group in 0..groups {
         let mut right = [_mm512_setzero_si512(); PANELS];

@@ -1,23 +1,21 @@
 //! One note by the CPU engine, beside a peer on the same graph: random weights, the two measured in turn.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
-use bert_xml_core::cpu::{CpuModel, CpuShape, EncoderShape, HeadShape, Isa, Workspace};
+use bert_xml_core::cpu::{CpuModel, Isa, Workspace};
 use bert_xml_core::data::{Purpose, stream};
-use bert_xml_core::model::EncoderConfig;
-use bert_xml_core::quantization::{Matrix, Precision};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use rand::RngExt;
 use serde_json::{Map, Value, json};
 
 use super::operations::Operations;
 use super::peer::Peer;
-use super::{SizeWord, median, summary, word};
+use super::random_model::{config, random_model};
+use super::{PrecisionWord, SizeWord, median, summary, word};
 use crate::context::Context;
-use crate::files::write_atomic;
+use crate::prediction::output::write_result;
 use crate::progress::Unit;
 use crate::train::memory::peak_resident_bytes;
 
@@ -26,12 +24,6 @@ const TOP: usize = 15;
 /// Rounds before the measured ones.
 const WARM_UP: u32 = 2;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum PrecisionWord {
-    F32,
-    Int8,
-}
-
 /// Options of `bench infer`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
@@ -39,7 +31,7 @@ pub(super) struct Options {
     #[arg(long, value_enum, default_value_t = SizeWord::Small)]
     size: SizeWord,
     /// Codes
-    #[arg(long, default_value_t = 2292, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 2292, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     labels: u32,
     /// Lengths of notes in tokens, the two special ones included
     #[arg(
@@ -75,17 +67,21 @@ pub(super) struct Options {
 
 /// Measures every setting and writes one JSON object.
 pub(super) fn run(context: &Context, options: &Options) -> Result<()> {
-    let shape = shape(options);
+    let config = config(options.size, options.labels);
     let size = word(&options.size);
     let mut peer = match &options.peer {
-        Some(command) => Some(Peer::start(command, &size, options.labels)?),
+        Some(command) => {
+            let labels = options.labels.to_string();
+            Some(Peer::start(command, &["--size", &size, "--labels", &labels])?)
+        }
         None => None,
     };
     let settings = options.precision.len() * options.tokens.len() * options.threads.len();
     let mut progress = context.start("bench", Some(settings as u64), Unit::Steps);
     let (mut measured, mut weights) = (Vec::new(), Map::new());
     for precision in &options.precision {
-        let model = CpuModel::new(shape, random_weights(context.seed, &shape, *precision))?;
+        let random = random_model(context.seed, &config, (*precision).into())?;
+        let model = CpuModel::new((&config).into(), random.tensors)?;
         weights.insert(word(precision), model.bytes().into());
         for (&threads, &tokens) in options
             .threads
@@ -122,11 +118,7 @@ pub(super) fn run(context: &Context, options: &Options) -> Result<()> {
         "peak_resident_bytes": peak_resident_bytes(),
     });
     let text = format!("{report:#}\n");
-    if options.json.as_os_str() == "-" {
-        print!("{text}");
-        return Ok(());
-    }
-    write_atomic(&options.json, text.as_bytes())
+    write_result(&options.json, text.as_bytes())
 }
 
 impl Options {
@@ -153,7 +145,7 @@ fn measure(note: &mut Note<'_>, precision: &str, rounds: u32, mut peer: Option<&
     for round in 0..WARM_UP + rounds {
         let times = note.code();
         let answer = match &mut peer {
-            Some(peer) => Some(peer.time(precision, tokens as u32, threads as u32)?),
+            Some(peer) => Some(peer.time(&format!("{precision} {tokens} {threads}"))?),
             None => None,
         };
         if round >= WARM_UP {
@@ -262,70 +254,4 @@ fn cpu_milliseconds() -> Option<f64> {
     }
     #[cfg(not(unix))]
     None
-}
-
-/// The XML head over an encoder of the size asked for, as the paper has it.
-fn shape(options: &Options) -> CpuShape {
-    let encoder = EncoderConfig::of_size(options.size.into());
-    CpuShape {
-        encoder: EncoderShape {
-            vocab: encoder.vocab_size,
-            positions: encoder.max_position_embeddings,
-            segments: encoder.type_vocab_size,
-            d_model: encoder.hidden_size,
-            layers: encoder.num_hidden_layers,
-            heads: encoder.num_attention_heads,
-            intermediate: encoder.intermediate_size,
-            epsilon: encoder.layer_norm_eps as f32,
-        },
-        head: HeadShape::Xml { hidden: Some(encoder.hidden_size), bias: false },
-        labels: options.labels as usize,
-    }
-}
-
-/// Every matrix of the model: deviations of .02 as in training's start, gains around 1.
-fn random_weights(seed: u64, shape: &CpuShape, precision: PrecisionWord) -> BTreeMap<String, Matrix> {
-    let precision = match precision {
-        PrecisionWord::F32 => Precision::F32,
-        PrecisionWord::Int8 => Precision::Int8,
-    };
-    let mut matrices = BTreeMap::new();
-    let mut add = |path: String, rows: usize, cols: usize| {
-        let mut random = stream(seed, Purpose::Weights, [matrices.len() as u64, 0]);
-        let centre = if path.ends_with("gamma") { 1.0 } else { 0.0 };
-        // Uniform numbers deviate by their half-width over the root of 3.
-        let values: Vec<f32> =
-            (0..rows * cols).map(|_| centre + random.random_range(-0.0346_f32..0.0346)).collect();
-        // Vectors stay in f32.
-        let precision = if rows == 1 { Precision::F32 } else { precision };
-        matrices.insert(path, Matrix::new(rows, cols, &values, precision));
-    };
-    let EncoderShape { vocab, positions, segments, d_model: d, layers, intermediate: wide, .. } =
-        shape.encoder;
-    for (name, rows) in [("word", vocab), ("position", positions), ("segment", segments)] {
-        add(format!("encoder.embeddings.{name}.weight"), rows, d);
-    }
-    let mut norms = vec!["encoder.embeddings.norm".to_owned()];
-    for layer in 0..layers {
-        for (name, outputs, inputs) in [
-            ("attention.query", d, d),
-            ("attention.key", d, d),
-            ("attention.value", d, d),
-            ("attention.output", d, d),
-            ("feed_forward.intermediate", wide, d),
-            ("feed_forward.output", d, wide),
-        ] {
-            add(format!("encoder.layers.{layer}.{name}.weight"), outputs, inputs);
-            add(format!("encoder.layers.{layer}.{name}.bias"), 1, outputs);
-        }
-        norms.extend(["attention", "feed_forward"].map(|of| format!("encoder.layers.{layer}.{of}.norm")));
-    }
-    for norm in norms {
-        add(format!("{norm}.gamma"), 1, d);
-        add(format!("{norm}.beta"), 1, d);
-    }
-    add("head.Xml.labels".into(), shape.labels, d);
-    add("head.Xml.hidden.weight".into(), d, d);
-    add("head.Xml.output.weight".into(), 1, d);
-    matrices
 }

@@ -1,14 +1,16 @@
 //! `bert-xml bench`: how fast a model of some shape pretrains, fine-tunes and predicts on a device
 //! (`steps`), and how fast the CPU engine codes a note (`infer`), each on random tokens and with the memory
-//! that it takes.
+//! that it takes, beside another program if one is named (`peer`).
 
 mod infer;
 mod operations;
 mod peer;
+mod random_model;
 mod steps;
 
 use anyhow::Result;
 use bert_xml_core::model::Size;
+use bert_xml_core::quantization::Precision;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
@@ -32,6 +34,8 @@ enum What {
     Predict(steps::Options),
     /// One note by the CPU engine: encoder, label attention, evidence of the 15 best codes
     Infer(infer::Options),
+    /// Write a model of random weights to ship: what the browser's bench loads
+    Model(random_model::Options),
 }
 
 /// Encoder sizes as words.
@@ -58,7 +62,25 @@ impl From<SizeWord> for Size {
     }
 }
 
-/// Measures and prints one JSON object.
+/// Precisions as words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PrecisionWord {
+    /// As trained
+    F32,
+    /// In 8 bits, one scale a row
+    Int8,
+}
+
+impl From<PrecisionWord> for Precision {
+    fn from(word: PrecisionWord) -> Self {
+        match word {
+            PrecisionWord::F32 => Self::F32,
+            PrecisionWord::Int8 => Self::Int8,
+        }
+    }
+}
+
+/// Measures and prints one JSON object, or writes a random model.
 ///
 /// # Errors
 /// A device or a peer that is missing, a file that cannot be written.
@@ -69,6 +91,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
         What::Finetune(options) => steps::run(context, Step::Finetune, options),
         What::Predict(options) => steps::run(context, Step::Predict, options),
         What::Infer(options) => infer::run(context, options),
+        What::Model(options) => random_model::run(context, options),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Another engine in a process of its own, asked for one note at a time by lines on a pipe.
+//! Another engine in a process of its own, asked for one note or one step at a time by lines on a pipe.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -15,17 +15,17 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Starts `command` (words parted by spaces, no shell) with `--size SIZE --labels N` behind it.
+    /// Starts `command` (words parted by spaces, no shell) with `arguments` behind it.
     ///
     /// # Errors
     /// A program that does not start.
-    pub fn start(command: &str, size: &str, labels: u32) -> Result<Self> {
+    pub fn start(command: &str, arguments: &[&str]) -> Result<Self> {
         let mut words = command.split_whitespace();
         let program =
             words.next().ok_or_else(|| hinted("--peer is empty", "name a program and its arguments"))?;
         let mut child = Command::new(program)
             .args(words)
-            .args(["--size", size, "--labels", &labels.to_string()])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -35,15 +35,15 @@ impl Peer {
         Ok(Self { child, input, output })
     }
 
-    /// Wall and CPU milliseconds of one note.
+    /// Wall and CPU milliseconds of what the line asks for.
     ///
     /// # Errors
     /// A peer that has ended, or an answer that is not two numbers.
-    pub fn time(&mut self, precision: &str, tokens: u32, threads: u32) -> Result<[f64; 2]> {
+    pub fn time(&mut self, question: &str) -> Result<[f64; 2]> {
         let input = self.input.as_mut().context("the peer's input is open until it is dropped")?;
         let mut line = String::new();
         // A peer that ended breaks the pipe or answers with nothing.
-        let asked = writeln!(input, "{precision} {tokens} {threads}").and_then(|()| input.flush());
+        let asked = writeln!(input, "{question}").and_then(|()| input.flush());
         if asked.is_ok() {
             self.output.read_line(&mut line).context("--peer: reading its answer")?;
         }

@@ -1,5 +1,6 @@
 //! Steps of pretraining, fine-tuning and prediction on a device, on random tokens.
 
+use std::io::{Write, stdout};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -16,6 +17,7 @@ use clap::Args;
 use rand::{Rng, RngExt};
 use serde_json::json;
 
+use super::peer::Peer;
 use super::{SizeWord, median, summary, word};
 use crate::context::Context;
 use crate::progress::Unit;
@@ -57,7 +59,7 @@ pub(super) struct Options {
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
     /// Codes; pretraining has none
-    #[arg(long, default_value_t = 2292, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 2292, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     labels: u32,
     /// Labels worked on at a time
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
@@ -65,17 +67,33 @@ pub(super) struct Options {
     /// Measured steps, after one that is not
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     steps: u32,
+    /// Command of another program, measured in turn; its protocol stands in native-trainer/bench/torch_peer.py
+    #[arg(long, value_name = "COMMAND")]
+    peer: Option<String>,
 }
 
 impl Options {
     /// The call with every option, defaults too.
     fn call(&self, what: What) -> String {
-        let Self { size, seq, batch, labels, label_chunk, steps } = self;
+        let Self { size, seq, batch, labels, label_chunk, steps, peer } = self;
         let (what, size) = (what.word(), word(size));
+        let peer = peer.as_ref().map(|peer| format!(" --peer \"{peer}\"")).unwrap_or_default();
         format!(
             "bench {what} --size {size} --seq {seq} --batch {batch} --labels {labels} \
-             --label-chunk {label_chunk} --steps {steps}"
+             --label-chunk {label_chunk} --steps {steps}{peer}"
         )
+    }
+
+    /// Starts the peer, if there is one, on the same shapes.
+    fn start_peer(&self, what: What) -> Result<Option<Peer>> {
+        let Some(command) = &self.peer else { return Ok(None) };
+        let (size, threads) = (word(&self.size), rayon::current_num_threads() as u32);
+        let [seq, batch, labels, threads] =
+            [self.seq, self.batch, self.labels, threads].map(|value| value.to_string());
+        let shapes = ["--size", &size, "--seq", &seq, "--batch", &batch, "--labels", &labels];
+        let peer =
+            Peer::start(command, &[&["--what", what.word(), "--threads", &threads], &shapes[..]].concat());
+        peer.map(Some)
     }
 }
 
@@ -92,16 +110,25 @@ pub(super) fn run(context: &Context, what: What, options: &Options) -> Result<()
     let tokens = batch.tokens();
     let mut progress = context.start("bench", Some(u64::from(options.steps) + 1), Unit::Steps);
     let mut milliseconds = Vec::new();
+    let (mut peer, mut theirs) = (options.start_peer(what)?, Vec::new());
     let mut bench = Bench::new(context.seed, &config, what, options.label_chunk as usize, batch, &device)?;
     for step in 0..=options.steps {
         let start = Instant::now();
         bench.step();
+        let ours = start.elapsed().as_secs_f64() * 1e3;
+        let answer = peer.as_mut().map(|peer| peer.time("step")).transpose()?;
         if step > 0 {
-            milliseconds.push(start.elapsed().as_secs_f64() * 1e3);
+            milliseconds.push(ours);
+            theirs.extend(answer.map(|[wall, _]| wall));
         }
         progress.advance(1);
     }
     progress.finish();
+    let ms_per_step = summary(&mut milliseconds);
+    let peer = (!theirs.is_empty()).then(|| {
+        let their_ms = summary(&mut theirs);
+        json!({"ms_per_step": their_ms, "ratio": median(&milliseconds) / median(&theirs)})
+    });
     let report = json!({
         "bert_xml": env!("CARGO_PKG_VERSION"),
         "command": format!("bert-xml --device {choice} --seed {} {}", context.seed, options.call(what)),
@@ -113,11 +140,13 @@ pub(super) fn run(context: &Context, what: What, options: &Options) -> Result<()
         "what": what.word(),
         "parameters": bench.parameters(),
         "tokens_per_step": tokens,
-        "ms_per_step": summary(&mut milliseconds),
+        "ms_per_step": ms_per_step,
+        "load": sysinfo::System::load_average().one,
         "tokens_per_second": (tokens as f64 / median(&milliseconds) * 1e3).round(),
         "peak_resident_bytes": peak_resident_bytes(),
+        "peer": peer,
     });
-    println!("{report:#}");
+    writeln!(stdout(), "{report:#}")?;
     Ok(())
 }
 
@@ -256,8 +285,15 @@ mod tests {
 
     #[test]
     fn a_pretraining_row_is_a_pair_of_segments() {
-        let options =
-            Options { size: SizeWord::Tiny, seq: 10, batch: 2, labels: 1, label_chunk: 1, steps: 1 };
+        let options = Options {
+            size: SizeWord::Tiny,
+            seq: 10,
+            batch: 2,
+            labels: 1,
+            label_chunk: 1,
+            steps: 1,
+            peer: None,
+        };
         let encoder = EncoderConfig::of_size(Size::Tiny);
         let mut batch = random_batch(1, &encoder, &options);
         let (masked, follows) = as_pairs(1, &encoder, &mut batch);
