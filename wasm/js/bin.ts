@@ -22,6 +22,7 @@ X-Content-Type-Options: nosniff
 
 # the worker (…/worker*.js)
 Content-Security-Policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval'
+Connection-Allowlist: (response-origin)
 Cross-Origin-Embedder-Policy: require-corp
 Cross-Origin-Resource-Policy: same-origin`;
 

@@ -87,7 +87,7 @@ async function onWebGpu(
   const session = await Session.open(parts, buildOf("webgpu"), progress, signal);
   progress.enter("warmup");
   const { ms, tokens } = await timed(session, 1, true, signal);
-  await standBy(parts, signal);
+  await standBy(parts, session, signal);
   const text = `WebGPU on ${adapter.name}: the caller asked for it. ${tokens} tokens take ${ms} ms.`;
   const report = {
     device: session.device,
@@ -117,7 +117,7 @@ async function compare(
     let onGpu: Timing;
     try {
       gpu = await Session.open(parts, buildOf("webgpu"), progress, signal);
-      onGpu = await timed(gpu, RUNS, true, signal);
+      onGpu = await timed(gpu, RUNS, true, signal, 2 * onCpu.ms);
     } catch (error) {
       if (!(error instanceof IcdCoderError) || error.code === "aborted") {
         cpu.close(CLOSED);
@@ -156,7 +156,7 @@ async function asBefore(
       session = await Session.open(parts, buildOf("webgpu"), progress, signal);
       progress.enter("warmup");
       await timed(session, 0, true, signal);
-      await standBy(parts, signal);
+      await standBy(parts, session, signal);
     } catch (error) {
       if (!(error instanceof IcdCoderError) || error.code === "aborted") {
         throw error;
@@ -173,11 +173,20 @@ async function asBefore(
 }
 
 /** Has the CPU build at hand for when the GPU is lost: the page may have forbidden itself every fetch by then. */
-async function standBy({ host }: SessionParts, signal: AbortSignal | undefined): Promise<void> {
-  await orAborted(
-    moduleOf(cpuBuild(), host, signal).catch(() => undefined),
-    signal,
-  );
+async function standBy(
+  { host }: SessionParts,
+  session: Session,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await orAborted(
+      moduleOf(cpuBuild(), host, signal).catch(() => undefined),
+      signal,
+    );
+  } catch (error) {
+    session.close(error as IcdCoderError);
+    throw error;
+  }
 }
 
 /** Times a session, and closes it if that fails. */
@@ -186,9 +195,10 @@ async function timed(
   runs: number,
   settle: boolean,
   signal: AbortSignal | undefined,
+  enough?: number,
 ): Promise<Timing> {
   try {
-    return await time(session, runs, settle, signal);
+    return await time(session, runs, settle, signal, enough);
   } catch (error) {
     session.close(error as IcdCoderError);
     throw error;
