@@ -114,6 +114,9 @@ impl ShippingReport {
                 *bytes as f64 / 1e6
             );
             parts.iter().for_each(|part| text += &format!("- {part}\n"));
+            if parts.len() == self.contributions.len() {
+                text += "None can stay in integers: it is as good as --quantize f16.\n";
+            }
             text += &format!(
                 "Found by putting each part alone in integers ({tried} models on the {sample} notes that changed most), \
                  most change a byte first, and judging {judged} on all development notes.\n"
