@@ -17,6 +17,7 @@ use super::operations::Operations;
 use super::peer::Peer;
 use super::{SizeWord, median, summary, word};
 use crate::context::Context;
+use crate::files::check_file_place;
 use crate::prediction::output::write_result;
 use crate::progress::Unit;
 use crate::train::memory::peak_resident_bytes;
@@ -75,6 +76,7 @@ pub(super) struct Options {
 
 /// Measures every setting and writes one JSON object.
 pub(super) fn run(context: &Context, options: &Options) -> Result<()> {
+    check_file_place(&options.json)?;
     let shape = shape(options);
     let size = word(&options.size);
     let mut peer = match &options.peer {
