@@ -59,7 +59,10 @@ fn help_of_the_command_and_of_each_step() {
     // From the help itself, so that a new subcommand comes with a snapshot.
     let listed = whole.stdout.lines().skip_while(|line| *line != "Commands:").skip(1);
     let steps: Vec<&str> = listed.map_while(|line| line.split_whitespace().next()).collect();
-    assert!(steps.starts_with(&["synth", "prepare"]) && steps.ends_with(&["demo", "help"]), "{steps:?}");
+    assert!(
+        steps.starts_with(&["synth", "wordings", "prepare"]) && steps.ends_with(&["demo", "help"]),
+        "{steps:?}"
+    );
     for step in &steps[..steps.len() - 1] {
         let help = call(folder.path(), &[step, "--help"]);
         assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""), "{step}");
