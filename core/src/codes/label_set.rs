@@ -227,6 +227,16 @@ impl LabelSet {
         })
     }
 
+    /// The output rows of those codes that are labels, sorted, each once; and how many codes are none.
+    pub fn indices(&self, codes: &[String]) -> (Vec<u32>, usize) {
+        let found = codes.iter().filter_map(|code| self.index(code)).map(|index| index as u32);
+        let mut indices: Vec<u32> = found.collect();
+        let outside = codes.len() - indices.len();
+        indices.sort_unstable();
+        indices.dedup();
+        (indices, outside)
+    }
+
     /// The label of an output row.
     pub fn get(&self, index: usize) -> Option<&Label> {
         self.labels.get(index)
@@ -285,6 +295,8 @@ mod tests {
         assert_eq!(set.len(), 3);
         assert_eq!((set.index("I10"), set.index("i10"), set.index("10019211")), (Some(0), Some(0), Some(1)));
         assert_eq!((set.index("X-1"), set.index("x-1"), set.index("I11")), (Some(2), None, None));
+        let codes = ["X-1", "i10", "I10", "I11"].map(str::to_owned);
+        assert_eq!(set.indices(&codes), (vec![0, 2], 1));
         assert_eq!(set.get(2).unwrap().system, CodeSystem::Custom("local".into()));
         assert_eq!(set.to_tsv(), FILE.replace("i10", "I10"));
         assert_eq!(LabelSet::from_tsv(set.to_tsv().as_bytes()).unwrap(), set);

@@ -108,15 +108,8 @@ fn read(
     let mut notes = Notes::default();
     for note in corpus.notes(split)? {
         let note = note?;
-        let mut gold: Vec<u32> = Vec::with_capacity(note.codes.len());
-        for code in &note.codes {
-            match corpus.labels().index(code) {
-                Some(label) => gold.push(label as u32),
-                None => notes.outside += 1,
-            }
-        }
-        gold.sort_unstable();
-        gold.dedup();
+        let (gold, outside) = corpus.labels().indices(&note.codes);
+        notes.outside += outside;
         notes.gold.push(gold);
         notes.texts.extend(keep(&note.text));
         if split != Split::Train {

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::corpus::vocabulary::{Fit, compare, learn, open_vocabulary, table};
 use crate::error::hinted;
-use crate::files::{FolderInTheMaking, STANDARD, check_file_place, write_atomic};
+use crate::files::{FolderInTheMaking, STANDARD, check_file_place, distinct, write_atomic};
 use crate::ingest::{Columns, RecordError, Records};
 use crate::train::settings::load;
 
@@ -79,6 +79,7 @@ pub struct Options {
 /// A corpus, record file or vocabulary that cannot be read; settings that cannot be met; the disk.
 pub fn run(context: &Context, options: &Options) -> Result<()> {
     options.json.as_deref().map_or(Ok(()), check_file_place)?;
+    distinct(&[("--out", options.out.as_deref()), ("--json", options.json.as_deref())])?;
     if options.corpus.is_some() && options.columns != Columns::default() {
         return Err(hinted(
             "fields of records are named for --input",
@@ -126,7 +127,12 @@ fn learn_and_write(context: &Context, corpus: &Corpus, out: &Path, options: &Opt
     let texts = corpus.notes(Split::Train)?.map(|note| Ok(note?.text));
     let to_file = out.extension().is_some_and(|extension| extension == "json");
     // A place that cannot be written is known before the counting.
-    let folder = if to_file { None } else { Some(FolderInTheMaking::start(out)?) };
+    let folder = if to_file {
+        check_file_place(out)?;
+        None
+    } else {
+        Some(FolderInTheMaking::start(out)?)
+    };
     let (tokenizer, counter) = learn(context, texts, Some(corpus.count(Split::Train)), &config)
         .map_err(|error| hint_at(error, corpus))?;
     let json = tokenizer.to_json()?;

@@ -442,6 +442,7 @@ mod tests {
     fn the_label_set_follows_counts_and_names_the_largest_usable_threshold() {
         let table = CodeTable::open(CodeSystem::Icd10cm, None, None).unwrap();
         let mut tally = Tally::default();
+        tally.add(Split::Train, &bert_xml_core::text::Note::default());
         for (code, counts) in
             [("I10", [3, 0, 1]), ("E11.9", [3, 1, 0]), ("250.00", [9, 0, 0]), ("Z66", [1, 5, 5])]
         {
@@ -465,7 +466,6 @@ mod tests {
         let hint = &error.downcast_ref::<crate::error::Hint>().unwrap().hint;
         assert_eq!(hint, "the largest usable one is --more-than 2");
         tally.by_code.clear();
-        tally.add(Split::Train, &bert_xml_core::text::Note::default());
         let error = choose_labels(&tally, &table, &Settings::default()).unwrap_err();
         assert_eq!(error.to_string(), "no label: no training note carries a code");
         let mut tally = Tally::default();

@@ -55,15 +55,8 @@ pub fn judge_model(
         let count = group.len() as u64;
         probabilities.extend(probabilities_of(coder, &group));
         for note in group {
-            let mut indices: Vec<u32> = Vec::with_capacity(note.codes.len());
-            for code in &note.codes {
-                match labels.index(code) {
-                    Some(label) => indices.push(label as u32),
-                    None => outside += 1,
-                }
-            }
-            indices.sort_unstable();
-            indices.dedup();
+            let (indices, others) = labels.indices(&note.codes);
+            outside += others;
             gold.push(indices);
             codes.push(note.codes);
         }

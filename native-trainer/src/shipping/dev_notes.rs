@@ -45,14 +45,7 @@ impl DevNotes {
                 notes.without_tokens += 1;
                 continue;
             }
-            let mut gold: Vec<u32> = note
-                .codes
-                .iter()
-                .filter_map(|code| coder.labels().index(code))
-                .map(|label| label as u32)
-                .collect();
-            gold.sort_unstable();
-            gold.dedup();
+            let (gold, _) = coder.labels().indices(&note.codes);
             notes.ids.push(ids);
             notes.gold.push(gold);
         }

@@ -46,11 +46,8 @@ pub fn tokenize(
         let ids: Vec<Vec<u32>> = group.par_iter().map(|note| tokenizer.encode(&note.text).ids).collect();
         for (note, ids) in group.into_iter().zip(ids) {
             made.tokens.push(&ids);
-            let indices = note.codes.iter().map(|code| corpus.labels().index(code));
-            let mut gold: Vec<u32> = indices.clone().flatten().map(|index| index as u32).collect();
-            made.outside += indices.filter(Option::is_none).count() as u64;
-            gold.sort_unstable();
-            gold.dedup();
+            let (gold, outside) = corpus.labels().indices(&note.codes);
+            made.outside += outside as u64;
             made.gold.push(gold);
             made.note_ids.push(note.note_id);
             progress.advance(1);

@@ -15,6 +15,7 @@ use super::peer::Peer;
 use super::random_model::{config, random_model};
 use super::{PrecisionWord, SizeWord, median, summary, word};
 use crate::context::Context;
+use crate::files::check_file_place;
 use crate::prediction::output::write_result;
 use crate::progress::Unit;
 use crate::train::memory::peak_resident_bytes;
@@ -67,6 +68,7 @@ pub(super) struct Options {
 
 /// Measures every setting and writes one JSON object.
 pub(super) fn run(context: &Context, options: &Options) -> Result<()> {
+    check_file_place(&options.json)?;
     let config = config(options.size, options.labels);
     let size = word(&options.size);
     let mut peer = match &options.peer {
