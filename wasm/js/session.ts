@@ -90,6 +90,13 @@ export class Session {
     }
   }
 
+  /** The beginning of a text that makes about one window. */
+  async oneWindow(text: string): Promise<string> {
+    const { prediction, windows } = await this.#connection.request({ do: "start", note: text });
+    await this.#connection.request({ do: "drop", prediction });
+    return text.slice(0, Math.ceil(text.length / windows));
+  }
+
   /** Frees the worker's memory. */
   close(error: IcdCoderError): void {
     this.#connection.close(error);

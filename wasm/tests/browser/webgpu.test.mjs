@@ -1,7 +1,7 @@
 // WebGPU in Chromium on SwiftShader, which computes in software: shows that it is right, not that it is fast.
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
@@ -18,20 +18,8 @@ import {
 
 const skip = skipReason("cpu", "webgpu");
 
-/** Short notes, among them what a tokenizer may stumble over. */
-const NOTES = [
-  ...JSON.parse(readFileSync(`${fixture}.json`, "utf8")).map(({ note }) => note),
-  "fever",
-  "Cough and fever, no chest pain.",
-  "diabetes; high blood pressure",
-  "Gout of the left leg.\r\nTablet daily.",
-  "Fièvre, café, naïve.",
-  "咳嗽 fever 发烧",
-  "🫁 cough 👩🏽‍⚕️",
-  "HIGH BLOOD PRESSURE",
-  "a b c d e f g h i j k l m n o p q r s t u v w x y z",
-  "Old man, 87, with a stroke 3 days ago?!",
-];
+/** Few and short: a window takes seconds in software. `tests/generated` compares more notes. */
+const NOTES = ["Fever and cough.", "🫁 咳嗽 Fièvre, gout\r\n"];
 
 let browser;
 let site;
@@ -58,7 +46,7 @@ after(async () => {
 
 test(
   "auto leaves an adapter in software alone, and does not fetch the WebGPU build",
-  { skip, timeout: 60_000 },
+  { skip, timeout: 170_000 },
   async () => {
     const report = await page.evaluate(async () => {
       const coder = await window.bertXml.IcdCoder.load("/models/tiny/");
@@ -75,7 +63,7 @@ test(
 
 test(
   "WebGPU gives the CPU's probabilities; a lost GPU is taken again, then left for the CPU",
-  { skip, timeout: 60_000 },
+  { skip, timeout: 170_000 },
   async () => {
     const predict = (device) =>
       page.evaluate(
@@ -108,18 +96,22 @@ test(
       window.coder.webgpu.on("devicelost", ({ device, reason }) => window.lost.push([reason, device.kind]));
     });
     const control = await browser.newBrowserCDPSession();
+    const after = [];
     for (let times = 0; times < 2; times += 1) {
       await control.send("Browser.crashGpuProcess").catch(() => {});
-      await page.waitForTimeout(1500);
-      const { codes } = await page.evaluate(
-        (note) => window.coder.webgpu.predict(note, { topK: null }),
-        NOTES[0],
-      );
-      assert.equal(codes.length, 12);
+      await page.waitForTimeout(1000);
+      after.push(await page.evaluate((note) => window.coder.webgpu.predict(note, { topK: null }), NOTES[0]));
     }
-    const lost = await page.evaluate(() => window.lost);
-    assert.ok(lost.length >= 1, "an event told of the loss");
-    assert.equal(await page.evaluate(() => window.coder.webgpu.device.kind), lost.at(-1)[1]);
+    // The second time on the CPU.
+    assert.deepEqual(await page.evaluate(() => window.lost), [
+      ["device-lost", "webgpu"],
+      ["device-lost", "cpu"],
+    ]);
+    assert.deepEqual(
+      after.map(({ device }) => device.kind),
+      ["webgpu", "cpu"],
+    );
+    assert.deepEqual(after[1].codes, onCpu[0].codes);
     await page.evaluate(() => Promise.all(Object.values(window.coder).map((coder) => coder.dispose())));
     assert.equal(await workersLeft(page), 0);
   },

@@ -47,7 +47,10 @@ test("a damaged shard is refused by its name, and may be fetched again", { skip 
     assert.throws(() => loader.add(file, damaged.subarray(1)), refusal("integrity", /size in bytes/));
     loader.add(file, files[file]);
   }
-  assert.ok((await predict(await loader.finish(), "fever", { topK: 1, threshold: null, evidence: 1 })).codes.length > 0);
+  assert.ok(
+    (await predict(await loader.finish(), "fever", { topK: 1, threshold: null, evidence: 1 })).codes.length >
+      0,
+  );
 });
 
 test("swapped, missing and surplus files are refused", { skip }, async () => {

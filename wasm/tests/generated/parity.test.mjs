@@ -3,7 +3,17 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { bits, build, expected, loaderOf, missing, notes, predict, probabilitiesOf, relaxedWorks } from "./builds.mjs";
+import {
+  bits,
+  build,
+  expected,
+  loaderOf,
+  missing,
+  notes,
+  predict,
+  probabilitiesOf,
+  relaxedWorks,
+} from "./builds.mjs";
 import { noChromium, openBuild } from "./page.mjs";
 
 const ALL = { topK: null, threshold: null, evidence: 3 };
@@ -61,10 +71,7 @@ if (!relaxedWorks()) {
   });
 }
 
-for (const [name, simd] of [
-  ["cpu-simd", "simd128"],
-  ...(relaxedWorks() ? [["cpu", "relaxed"]] : []),
-]) {
+for (const [name, simd] of [["cpu-simd", "simd128"], ...(relaxedWorks() ? [["cpu", "relaxed"]] : [])]) {
   const skip = missing(name);
 
   test(`${name}: the bits of the native engine on ${notes.length} notes`, { skip }, async () => {
@@ -93,30 +100,39 @@ for (const [name, simd] of [
     assert.deepEqual(await a.finish(ALL), whole);
     assert.equal((await b.finish(ALL)).windows, 1);
     // Fewer codes, a threshold of the caller's, no evidence.
-    const few = await coder.start(text).finish({ topK: 2, threshold: whole.codes[0].probability, evidence: 0 });
+    const few = await coder
+      .start(text)
+      .finish({ topK: 2, threshold: whole.codes[0].probability, evidence: 0 });
     assert.deepEqual(
       few.codes.map(({ code, assigned, evidence }) => [code, assigned, evidence.length]),
       whole.codes.slice(0, 2).map(({ code }, place) => [code, place === 0, 0]),
     );
   });
 
-  test(`${name}: what cannot be coded is told by its code, without a word of the note`, { skip }, async () => {
-    const module = await build(name);
-    const coder = await loaderOf(module).finish();
-    for (const note of ["", "   ", "\r\n\t", "\u0000\u200b "]) {
-      assert.throws(() => coder.start(note), { name: "Error", code: "bad-input", message: /no tokens/ });
-    }
-    for (const options of [
-      { topK: 1, threshold: 2, evidence: 1 },
-      { topK: -1, threshold: null, evidence: 1 },
-      { topK: 1, threshold: null },
-      undefined,
-    ]) {
-      const refused = coder.start("canary fever").finish(options);
-      await assert.rejects(refused, (error) => error.code === "bad-input" && !error.message.includes("canary"));
-    }
-    // A lone surrogate is one unit, and stays one.
-    const { codes } = await predict(coder, "fever \ud800 cough", ALL);
-    assert.ok(codes[0].evidence.every(({ end }) => end <= 13));
-  });
+  test(
+    `${name}: what cannot be coded is told by its code, without a word of the note`,
+    { skip },
+    async () => {
+      const module = await build(name);
+      const coder = await loaderOf(module).finish();
+      for (const note of ["", "   ", "\r\n\t", "\u0000\u200b "]) {
+        assert.throws(() => coder.start(note), { name: "Error", code: "bad-input", message: /no tokens/ });
+      }
+      for (const options of [
+        { topK: 1, threshold: 2, evidence: 1 },
+        { topK: -1, threshold: null, evidence: 1 },
+        { topK: 1, threshold: null },
+        undefined,
+      ]) {
+        const refused = coder.start("canary fever").finish(options);
+        await assert.rejects(
+          refused,
+          (error) => error.code === "bad-input" && !error.message.includes("canary"),
+        );
+      }
+      // A lone surrogate is one unit, and stays one.
+      const { codes } = await predict(coder, "fever \ud800 cough", ALL);
+      assert.ok(codes[0].evidence.every(({ end }) => end <= 13));
+    },
+  );
 }

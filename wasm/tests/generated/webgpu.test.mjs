@@ -24,14 +24,17 @@ after(() => chromium?.close());
 
 test(`probabilities within 1e-3 of burn's f32 on ${short.length} notes`, { skip }, async () => {
   assert.ok(short.length >= 12);
-  const { device, results } = await page.evaluate(async (texts) => {
-    const coder = (window.coder = await window.load());
-    const results = [];
-    for (const text of texts) {
-      results.push(await window.predict(coder, text, { topK: null, threshold: null, evidence: 2 }));
-    }
-    return { device: coder.device, results };
-  }, short.map(({ text }) => text));
+  const { device, results } = await page.evaluate(
+    async (texts) => {
+      const coder = (window.coder = await window.load());
+      const results = [];
+      for (const text of texts) {
+        results.push(await window.predict(coder, text, { topK: null, threshold: null, evidence: 2 }));
+      }
+      return { device: coder.device, results };
+    },
+    short.map(({ text }) => text),
+  );
   assert.equal(device.kind, "webgpu");
   assert.equal(typeof device.adapter.name, "string");
   assert.equal(device.f16, false, "SwiftShader has no shader-f16");
@@ -55,7 +58,9 @@ test("a second coder of the same instance shares the device", { skip }, async ()
   const [first, second] = await page.evaluate(async (text) => {
     const other = await window.load();
     const options = { topK: 3, threshold: null, evidence: 1 };
-    const both = await Promise.all([window.coder, other].map((coder) => window.predict(coder, text, options)));
+    const both = await Promise.all(
+      [window.coder, other].map((coder) => window.predict(coder, text, options)),
+    );
     other.free();
     return both;
   }, short[0].text);
@@ -68,7 +73,12 @@ test("without WebGPU, or without an adapter, the loader says so", { skip }, asyn
     const bare = await chromium.newPage(
       `Object.defineProperty(Navigator.prototype, "gpu", { get: () => (${gpu}), configurable: true })`,
     );
-    const code = await bare.evaluate(() => window.load().then(() => "loaded", (error) => error.code));
+    const code = await bare.evaluate(() =>
+      window.load().then(
+        () => "loaded",
+        (error) => error.code,
+      ),
+    );
     assert.equal(code, "webgpu-unavailable", gpu);
     await bare.close();
   }
