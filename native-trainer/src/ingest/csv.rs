@@ -147,7 +147,7 @@ fn is_end(record: &ByteRecord) -> bool {
 
 /// The line on which a quote opens that the file does not close, in a record that begins on `line`.
 fn unclosed(record: &ByteRecord, line: u64) -> Option<u64> {
-    let last = record.iter().last().filter(|value| value.ends_with(CUT_OFF))?;
+    let last = record.iter().next_back().filter(|value| value.ends_with(CUT_OFF))?;
     let breaks = |value: &[u8]| value.iter().filter(|byte| **byte == b'\n').count() as u64;
     Some(line + record.iter().map(breaks).sum::<u64>() - breaks(last))
 }
