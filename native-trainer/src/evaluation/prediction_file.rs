@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
+use bert_xml_core::text::shown;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 
@@ -78,8 +79,8 @@ pub fn read_predictions(path: &Path) -> Result<Vec<PredictedNote>> {
         let note = parse(&bytes).with_context(|| format!("{file}, line {line}"))?;
         if let Some(first) = first_line.insert(note.note_id.clone(), line) {
             bail!(
-                "{file}, line {line}: note_id `{}`: each note stands once; this one is also on line {first}",
-                note.note_id
+                "{file}, line {line}: note_id {}: each note stands once; this one is also on line {first}",
+                shown(&note.note_id)
             );
         }
         notes.push(note);
@@ -93,7 +94,8 @@ fn parse(line: &[u8]) -> Result<PredictedNote> {
     let mut before = f64::INFINITY;
     for (at, code) in note.codes.iter().enumerate() {
         let wrong = |value: &str, rule: &str| {
-            anyhow::anyhow!("note_id `{}`, code {} (`{}`): {value}: {rule}", note.note_id, at + 1, code.code)
+            let (note, code) = (shown(&note.note_id), shown(&code.code));
+            anyhow::anyhow!("note_id {note}, code {} ({code}): {value}: {rule}", at + 1)
         };
         if code.code.trim() != code.code || code.code.is_empty() || code.code.contains(['\t', '\n', '\r']) {
             return Err(wrong("code", "it is not empty and has no tab, line break or white space around it"));

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use bert_xml_core::codes::{CodeSystem, Label, LabelSet};
+use bert_xml_core::text::shown;
 
 use super::{GoldNote, PredictedNote};
 
@@ -76,10 +77,10 @@ impl Table {
                 };
                 if !columns.insert(column) {
                     bail!(
-                        "{}: note_id `{}`, code `{}`: another spelling of it stands in the same note",
+                        "{}: note_id {}, code {}: another spelling of it stands in the same note",
                         files.0.display(),
-                        predicted.note_id,
-                        code.code
+                        shown(&predicted.note_id),
+                        shown(&code.code)
                     );
                 }
                 table.probabilities[start + column] = code.probability;
@@ -122,16 +123,17 @@ fn aligned<'a>(
     let (predictions_file, gold_file) = (predictions_file.display(), gold_file.display());
     if let Some(first) = without.first() {
         bail!(
-            "{predictions_file}: no prediction for note_id `{first}` of {gold_file} ({} of {} gold notes have none); \
+            "{predictions_file}: no prediction for note_id {} of {gold_file} ({} of {} gold notes have none); \
              a note without any code needs a line with an empty `codes`",
+            shown(first),
             without.len(),
             gold.len()
         );
     }
     if let Some(first) = predicted.iter().find(|note| by_id.contains_key(note.note_id.as_str())) {
         bail!(
-            "{gold_file}: no gold for note_id `{}` of {predictions_file} ({} of {} predicted notes have none)",
-            first.note_id,
+            "{gold_file}: no gold for note_id {} of {predictions_file} ({} of {} predicted notes have none)",
+            shown(&first.note_id),
             by_id.len(),
             predicted.len()
         );
