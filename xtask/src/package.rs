@@ -4,7 +4,7 @@
 //!
 //! What wasm-bindgen and wasm-opt leave lies in `wasm/generated/<variant>/`.
 
-use crate::wasm_target;
+use crate::{npm, wasm_target};
 use anyhow::{Context, Result, bail, ensure};
 use std::{
     fs,
@@ -26,8 +26,8 @@ struct Variant {
     feature: &'static str,
     /// Instructions of the processor beyond those of `.cargo/config.toml`.
     instructions: Option<&'static str>,
-    /// What wasm-opt looks for: speed where the CPU computes, size elsewhere.
-    optimise: &'static str,
+    /// What wasm-opt looks for, if it is asked: speed where the CPU computes, size elsewhere.
+    optimise: Option<&'static str>,
     /// Bytes that JavaScript and wasm together may have after brotli.
     budget: u64,
 }
@@ -37,12 +37,19 @@ const VARIANTS: &[Variant] = &[
         name: "cpu",
         feature: "coder",
         instructions: Some("+relaxed-simd"),
-        optimise: "-O3",
+        optimise: Some("-O3"),
         budget: 1_500_000,
     },
-    Variant { name: "cpu-simd", feature: "coder", instructions: None, optimise: "-O3", budget: 1_500_000 },
-    Variant { name: "codes", feature: "codes", instructions: None, optimise: "-Oz", budget: 500_000 },
-    Variant { name: "webgpu", feature: "webgpu", instructions: None, optimise: "-Oz", budget: 3_500_000 },
+    Variant {
+        name: "cpu-simd",
+        feature: "coder",
+        instructions: None,
+        optimise: Some("-O3"),
+        budget: 1_500_000,
+    },
+    Variant { name: "codes", feature: "codes", instructions: None, optimise: Some("-Oz"), budget: 500_000 },
+    // The shaders' generators are 20 MB: wasm-opt takes more minutes for them than rustc.
+    Variant { name: "webgpu", feature: "webgpu", instructions: None, optimise: None, budget: 3_500_000 },
 ];
 
 /// What the modules use, for wasm-opt: a browser with SIMD has all of them.
@@ -67,21 +74,21 @@ pub fn run(root: &Path, args: &[String]) -> Result<()> {
     wasm_target::ensure()?;
     let package = root.join("wasm");
     let target = target_directory(root)?;
-    install(&package)?;
+    npm::install(&package)?;
     let mut sizes = Vec::new();
     for variant in &chosen {
         let start = Instant::now();
         let folder = package.join("generated").join(variant.name);
         generate(root, &target, variant, &folder)?;
-        if !dev {
-            optimise(&package, variant, &folder)?;
+        if let (false, Some(goal)) = (dev, variant.optimise) {
+            optimise(&package, variant, goal, &folder)?;
         }
         sizes.push((*variant, size_of(&folder)?));
         eprintln!("{}: {:.0} s", variant.name, start.elapsed().as_secs_f64());
     }
     // Variants that were not asked for may never have been built.
     let partial: &[&str] = if chosen.len() < VARIANTS.len() { &["--", "--partial"] } else { &[] };
-    npm(&package, &[&["run", "build"], partial].concat())?;
+    npm::run(&package, &[&["run", "build"], partial].concat())?;
     print!("{}", table(&sizes));
     for (variant, size) in &sizes {
         let (name, budget) = (variant.name, variant.budget);
@@ -131,6 +138,7 @@ fn generate(root: &Path, target: &Path, variant: &Variant, folder: &Path) -> Res
         .typescript(true)
         .omit_default_module_path(false)
         .remove_producers_section(true)
+        .remove_name_section(variant.optimise.is_none())
         .generate(folder)
         .with_context(|| format!("wasm-bindgen on {}", wasm.display()))
 }
@@ -183,10 +191,10 @@ fn cargo_build(root: &Path, variant: &Variant) -> Result<Freshness> {
 }
 
 /// wasm-opt in place; what only linkers and debuggers read is stripped.
-fn optimise(package: &Path, variant: &Variant, folder: &Path) -> Result<()> {
+fn optimise(package: &Path, variant: &Variant, goal: &str, folder: &Path) -> Result<()> {
     let wasm = folder.join(format!("{NAME}_bg.wasm"));
     let mut command = Command::new("node");
-    command.arg(package.join("node_modules/binaryen/bin/wasm-opt")).arg(&wasm).arg(variant.optimise);
+    command.arg(package.join("node_modules/binaryen/bin/wasm-opt")).arg(&wasm).arg(goal);
     command.args(WASM_FEATURES);
     if variant.instructions.is_some() {
         command.arg("--enable-relaxed-simd");
@@ -243,22 +251,6 @@ fn target_directory(root: &Path) -> Result<PathBuf> {
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     let folder = metadata["target_directory"].as_str().context("cargo metadata names no target directory")?;
     Ok(folder.into())
-}
-
-/// The packages of `package-lock.json`, unless those there are newer than it.
-fn install(package: &Path) -> Result<()> {
-    let changed = |file: &str| fs::metadata(package.join(file)).and_then(|it| it.modified());
-    let wanted =
-        changed("package-lock.json").context("wasm/package-lock.json")?.max(changed("package.json")?);
-    if changed("node_modules/.package-lock.json").is_ok_and(|installed| installed >= wanted) {
-        return Ok(());
-    }
-    npm(package, &["ci", "--no-audit", "--no-fund"])
-}
-
-fn npm(package: &Path, args: &[&str]) -> Result<()> {
-    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    run_command(Command::new(npm).args(args).current_dir(package))
 }
 
 fn run_command(command: &mut Command) -> Result<()> {
