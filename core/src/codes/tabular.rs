@@ -297,7 +297,10 @@ mod tests {
             message("<name>W08.1<", "<name>W09.1<"),
             "line 31: `W09.1`: does not extend the code above it, `W08`"
         );
-        assert_eq!(message("char=\"A\"", "char=\"AB\""), "line 21: `AB`: char is one letter or digit");
+        assert_eq!(
+            message("char=\"A\"", "char=\"AB\""),
+            "line 21: `AB`: char is one upper-case letter or digit, each once"
+        );
         assert!(
             message("<desc>Other fall</desc>", "").starts_with("line 27: `diag`: a chapter, section or diag")
         );
