@@ -68,7 +68,7 @@ finetune() {
 }
 
 export_model() {
-    "$bert_xml" export --quantize int8 --model run --corpus corpus --card "$here/card.toml" --out model
+    "$bert_xml" export --quantize int8 --remedy none --dev-notes 250 --model run --corpus corpus --card "$here/card.toml" --out model
 }
 
 step codiesp.jsonl codiesp
