@@ -26,8 +26,8 @@ struct Variant {
     feature: &'static str,
     /// Instructions of the processor beyond those of `.cargo/config.toml`.
     instructions: Option<&'static str>,
-    /// What wasm-opt looks for, if it is asked: speed where the CPU computes, size elsewhere.
-    optimise: Option<&'static str>,
+    /// What wasm-opt looks for: speed where the CPU computes, size elsewhere.
+    optimise: &'static str,
     /// Bytes that JavaScript and wasm together may have after brotli.
     budget: u64,
 }
@@ -37,19 +37,13 @@ const VARIANTS: &[Variant] = &[
         name: "cpu",
         feature: "coder",
         instructions: Some("+relaxed-simd"),
-        optimise: Some("-O3"),
+        optimise: "-O3",
         budget: 1_500_000,
     },
-    Variant {
-        name: "cpu-simd",
-        feature: "coder",
-        instructions: None,
-        optimise: Some("-O3"),
-        budget: 1_500_000,
-    },
-    Variant { name: "codes", feature: "codes", instructions: None, optimise: Some("-Oz"), budget: 500_000 },
-    // The shaders' generators are 20 MB: wasm-opt takes more minutes for them than rustc.
-    Variant { name: "webgpu", feature: "webgpu", instructions: None, optimise: None, budget: 3_500_000 },
+    Variant { name: "cpu-simd", feature: "coder", instructions: None, optimise: "-O3", budget: 1_500_000 },
+    Variant { name: "codes", feature: "codes", instructions: None, optimise: "-Oz", budget: 500_000 },
+    // 20 MB of shader generators: -Oz ends without a result there, -O1 takes a minute or two.
+    Variant { name: "webgpu", feature: "webgpu", instructions: None, optimise: "-O1", budget: 3_500_000 },
 ];
 
 /// What the modules use, for wasm-opt: a browser with SIMD has all of them.
@@ -80,8 +74,8 @@ pub fn run(root: &Path, args: &[String]) -> Result<()> {
         let start = Instant::now();
         let folder = package.join("generated").join(variant.name);
         generate(root, &target, variant, &folder)?;
-        if let (false, Some(goal)) = (dev, variant.optimise) {
-            optimise(&package, variant, goal, &folder)?;
+        if !dev {
+            optimise(&package, variant, &folder)?;
         }
         sizes.push((*variant, size_of(&folder)?));
         eprintln!("{}: {:.0} s", variant.name, start.elapsed().as_secs_f64());
@@ -138,7 +132,6 @@ fn generate(root: &Path, target: &Path, variant: &Variant, folder: &Path) -> Res
         .typescript(true)
         .omit_default_module_path(false)
         .remove_producers_section(true)
-        .remove_name_section(variant.optimise.is_none())
         .generate(folder)
         .with_context(|| format!("wasm-bindgen on {}", wasm.display()))
 }
@@ -191,10 +184,10 @@ fn cargo_build(root: &Path, variant: &Variant) -> Result<Freshness> {
 }
 
 /// wasm-opt in place; what only linkers and debuggers read is stripped.
-fn optimise(package: &Path, variant: &Variant, goal: &str, folder: &Path) -> Result<()> {
+fn optimise(package: &Path, variant: &Variant, folder: &Path) -> Result<()> {
     let wasm = folder.join(format!("{NAME}_bg.wasm"));
     let mut command = Command::new("node");
-    command.arg(package.join("node_modules/binaryen/bin/wasm-opt")).arg(&wasm).arg(goal);
+    command.arg(package.join("node_modules/binaryen/bin/wasm-opt")).arg(&wasm).arg(variant.optimise);
     command.args(WASM_FEATURES);
     if variant.instructions.is_some() {
         command.arg("--enable-relaxed-simd");
