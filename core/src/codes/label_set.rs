@@ -326,7 +326,7 @@ mod tests {
         assert_eq!(message("icd9cm\n"), "line 2: a line has 3 fields separated by tabs; this one has 1");
         assert_eq!(
             message("icd9cm\t\tx\n"),
-            "line 2: ``: a code is not empty and has no white space around it"
+            "line 2: a code is not empty and has no white space around it"
         );
         assert_eq!(message(""), "a label set needs at least one label");
         assert!(matches!(LabelSet::from_tsv(b"code\n"), Err(LabelSetError::Line { line: 1, .. })));
