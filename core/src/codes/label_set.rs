@@ -324,10 +324,7 @@ mod tests {
             "line 3: `b`: each code stands once; this one is also label 0"
         );
         assert_eq!(message("icd9cm\n"), "line 2: a line has 3 fields separated by tabs; this one has 1");
-        assert_eq!(
-            message("icd9cm\t\tx\n"),
-            "line 2: a code is not empty and has no white space around it"
-        );
+        assert_eq!(message("icd9cm\t\tx\n"), "line 2: a code is not empty and has no white space around it");
         assert_eq!(message(""), "a label set needs at least one label");
         assert!(matches!(LabelSet::from_tsv(b"code\n"), Err(LabelSetError::Line { line: 1, .. })));
         assert_eq!(LabelSet::from_tsv(b"a\n\xff"), Err(LabelSetError::Encoding { line: 2 }));
