@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::text::shown;
 
 /// Why a string is not an ICD-10-CM code; each variant names the rule. A value that can be no code is told by
-/// its length ([`shown`]).
+/// its length ([`crate::text::shown()`]).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodeError {
     /// Fewer than three or more than seven characters, the dot not counted.

@@ -3,7 +3,7 @@
 //! notes → tokens → windows → batches → logits, maximum over windows → probabilities → evidence
 //!
 //! [`engine`] is what computes: burn on a device, or the CPU engine; [`reading`] fetches what it computed;
-//! [`scoring`] takes tokens to logits and knows no text; [`evidence`] takes attention to words; [`group`] takes some
+//! [`scoring`] takes tokens to logits and knows no text; [`evidence`] takes attention to words; `group` takes some
 //! notes through all of it; [`Coder`] does whole texts at once, and [`steps`] one note window by window, where
 //! nothing may block; [`record`] is the JSON that `bert-xml predict` writes.
 

@@ -1,7 +1,7 @@
 //! Numbers that a device may still be computing, and the two ways to fetch them.
 //!
-//! A server waits for its device ([`Unread::read`]); a browser must not, and cannot: WebGPU hands results out by
-//! promises alone ([`Unread::read_async`]). Everything else about a prediction is the same code for both.
+//! A server waits for its device (`Unread::read`); a browser must not, and cannot: WebGPU hands results out by
+//! promises alone (`Unread::read_async`). Everything else about a prediction is the same code for both.
 
 use burn::tensor::{Tensor, TensorData};
 use thiserror::Error;

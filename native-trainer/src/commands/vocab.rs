@@ -44,7 +44,7 @@ pub struct Options {
     /// Learn a vocabulary from the training split: a folder to write, or a file tokenizer.json alone
     #[arg(long, value_name = "DIR|FILE", requires = "corpus")]
     pub out: Option<PathBuf>,
-    /// Settings by a recipe's table [vocab]: demo, vaers, bundled, or a TOML file; flags go over it
+    /// Settings by a recipe's table vocab: demo, vaers, bundled, or a TOML file; flags go over it
     #[arg(long, requires = "out", help_heading = "Learning")]
     pub recipe: Option<String>,
     /// How tokens are chosen [default: words]
