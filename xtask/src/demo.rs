@@ -4,7 +4,7 @@
 
 use std::{
     env, fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
@@ -120,12 +120,16 @@ fn story(root: &Path, binary: &Path, told: &Told) -> Result<()> {
 /// The bundled model on an invented note: as a user would call it.
 fn code_a_note(root: &Path, binary: &Path) -> Result<()> {
     println!("{NOTE}\n");
-    let output = Command::new(binary)
-        .args(["predict", "--text", NOTE, "--top", "5", "--progress", "none"])
+    let mut predict = Command::new(binary)
+        .args(["predict", "--text", "-", "--top", "5", "--progress", "none"])
         .current_dir(root)
-        .stderr(Stdio::inherit())
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
         .context("bert-xml does not start")?;
+    // Dropped behind the note: that ends the input.
+    predict.stdin.take().expect("piped").write_all(NOTE.as_bytes()).context("handing over the note")?;
+    let output = predict.wait_with_output().context("reading the codes")?;
     ensure!(output.status.success(), "bert-xml predict: {}", output.status);
     let note: serde_json::Value = serde_json::from_slice(&output.stdout).context("reading the codes")?;
     for code in note["codes"].as_array().context("a prediction has codes")? {
