@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use bert_xml_core::infer::{Coder, PredictOptions, PredictionRecord};
 use bert_xml_core::text::{Note, shown};
 
+use crate::error::hinted;
 use crate::ingest::{Columns, Record, RecordError, read_records};
 use crate::progress::Progress;
 
@@ -27,6 +28,9 @@ pub fn notes(path: &Path, columns: &Columns) -> Result<impl Iterator<Item = Resu
     }))
 }
 
+/// A file's name in characters, beyond which a missing one is not shown.
+const LONGEST_NAME: usize = 120;
+
 /// One note as plain text, from a file or (`-`) standard input; its id is the file's name, or `text`.
 ///
 /// # Errors
@@ -34,6 +38,11 @@ pub fn notes(path: &Path, columns: &Columns) -> Result<impl Iterator<Item = Resu
 pub fn plain_note(path: &Path) -> Result<Record> {
     let standard = path.as_os_str() == "-";
     let name = if standard { "standard input".to_owned() } else { path.display().to_string() };
+    // A note in place of a file's name must not come back in the error that the file is missing.
+    if !standard && !path.exists() && name.chars().count() > LONGEST_NAME {
+        let value = format!("--text: a value of {} characters names no file", name.chars().count());
+        return Err(hinted(value, "give a file, or - and the note on standard input"));
+    }
     let mut bytes = Vec::new();
     if standard { io::stdin().lock().read_to_end(&mut bytes) } else { open(path, &mut bytes) }
         .with_context(|| format!("reading {name}"))?;
@@ -101,4 +110,16 @@ pub fn write_predictions(
             .and_then(|()| out.write_all(b"\n"))
             .context("writing predictions")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_in_place_of_a_files_name_is_not_repeated() {
+        let note = "Mr Smith has a cough. ".repeat(20);
+        let message = format!("{:#}", plain_note(Path::new(&note)).unwrap_err());
+        assert!(message.contains("a value of 440 characters") && !message.contains("Smith"), "{message}");
+    }
 }
