@@ -1,10 +1,12 @@
 //! `cargo xtask <chore>`: what the project does to itself. Each chore is one file.
 
 mod demo;
+mod glue;
 mod machine;
 mod npm;
 mod package;
 mod stages;
+mod stamp;
 mod wasm_target;
 
 use std::{path::Path, process::ExitCode};
