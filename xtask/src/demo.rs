@@ -58,7 +58,7 @@ pub fn run(root: &Path, args: &[String]) -> Result<()> {
         eprintln!("\nThe page is left out: {what}; the table above says what brings it.");
         return Ok(());
     }
-    steps.step("the npm package", "cold 15 min", || package::run(root, &[]))?;
+    steps.step("the npm package", "cold 15 min", || package::run(root, &["--no-bundlers".into()]))?;
     let page = root.join("web-demo");
     steps.step("the page", "30 s", || build_page(root, &page))?;
     println!("\n`bert-xml` is {shown}; the report of the training is {STORY}/report.html.");

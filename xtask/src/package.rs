@@ -1,6 +1,7 @@
 //! `cargo xtask package`: the npm package, from Rust to what npm publishes.
 //!
-//! cargo (profile `wasm`) → wasm-bindgen → wasm-opt → the TypeScript build of `wasm/` → a table of sizes
+//! cargo (profile `wasm`) → wasm-bindgen → wasm-opt → the TypeScript build of `wasm/` → a table of sizes → the packed
+//! package in webpack and Next
 //!
 //! What wasm-bindgen and wasm-opt leave lies in `wasm/generated/<variant>/`, and its stamp beside it: a step whose inputs
 //! stayed is not run again.
@@ -50,12 +51,13 @@ pub const VARIANTS: &[Variant] = &[
 ];
 
 /// Builds the variants that `--only A,B` names (all without it), then the TypeScript around them. `--dev` leaves
-/// out wasm-opt.
+/// out wasm-opt. The whole package, optimised, is then tried in webpack and in Next, which come from the registry;
+/// `--no-bundlers` leaves that out.
 ///
 /// # Errors
 /// A step that failed, by name, or a variant that is larger than it may be.
 pub fn run(root: &Path, args: &[String]) -> Result<()> {
-    let (chosen, dev) = choose(args)?;
+    let Told { chosen, dev, bundlers } = told(args)?;
     wasm_target::ensure()?;
     let package = root.join("wasm");
     let target = target_directory(root)?;
@@ -82,17 +84,31 @@ pub fn run(root: &Path, args: &[String]) -> Result<()> {
             size.brotli
         );
     }
+    if bundlers && !dev && chosen.len() == VARIANTS.len() {
+        eprintln!("\n== the package in webpack and Next");
+        npm::run(&package, &["run", "--silent", "test:bundlers"])?;
+    }
     Ok(())
 }
 
-/// The variants in their own order, and whether wasm-opt is left out.
-fn choose(args: &[String]) -> Result<(Vec<&'static Variant>, bool)> {
+/// What `package` was told.
+struct Told {
+    /// In their own order.
+    chosen: Vec<&'static Variant>,
+    /// wasm-opt is left out.
+    dev: bool,
+    /// Try the whole package in webpack and Next.
+    bundlers: bool,
+}
+
+fn told(args: &[String]) -> Result<Told> {
     let mut chosen: Vec<&Variant> = VARIANTS.iter().collect();
-    let mut dev = false;
+    let (mut dev, mut bundlers) = (false, true);
     let mut rest = args.iter();
     while let Some(flag) = rest.next() {
         match flag.as_str() {
             "--dev" => dev = true,
+            "--no-bundlers" => bundlers = false,
             "--only" => {
                 let list = rest.next().context("--only needs a list of variants")?;
                 let names: Vec<&str> = list.split(',').collect();
@@ -102,10 +118,10 @@ fn choose(args: &[String]) -> Result<(Vec<&'static Variant>, bool)> {
                 }
                 chosen.retain(|variant| names.contains(&variant.name));
             }
-            other => bail!("unknown argument `{other}`; `package` takes --only and --dev"),
+            other => bail!("unknown argument `{other}`; `package` takes --only, --dev and --no-bundlers"),
         }
     }
-    Ok((chosen, dev))
+    Ok(Told { chosen, dev, bundlers })
 }
 
 /// The TypeScript around the variants, into `wasm/dist/`.
@@ -195,7 +211,7 @@ mod tests {
 
     fn names(args: &[&str]) -> Result<(Vec<&'static str>, bool)> {
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
-        choose(&args).map(|(chosen, dev)| (chosen.iter().map(|variant| variant.name).collect(), dev))
+        told(&args).map(|told| (told.chosen.iter().map(|variant| variant.name).collect(), told.dev))
     }
 
     #[test]

@@ -19,7 +19,7 @@ struct Stage {
 enum Work {
     /// A cargo command.
     Cargo(&'static [&'static str]),
-    /// The npm package, as `cargo xtask package` builds it.
+    /// The npm package, as `cargo xtask package` builds it; the bundlers, which come from the registry, are left to that command.
     Package,
     /// `npm ci` and `npm test` in a folder.
     Npm(&'static str),
@@ -65,7 +65,7 @@ impl Stage {
     fn command(&self) -> String {
         match self.work {
             Work::Cargo(words) => format!("cargo {}", words.join(" ")),
-            Work::Package => "cargo xtask package".into(),
+            Work::Package => "cargo xtask package --no-bundlers".into(),
             Work::Npm(folder) => format!("npm ci && npm test, in {folder}/"),
         }
     }
@@ -85,7 +85,7 @@ impl Stage {
     fn run(&self, root: &Path) -> Result<()> {
         match self.work {
             Work::Cargo(words) => run_cargo(root, words, self.env),
-            Work::Package => package::run(root, &[]),
+            Work::Package => package::run(root, &["--no-bundlers".into()]),
             Work::Npm(folder) => {
                 npm::install(&root.join(folder))?;
                 npm::run(&root.join(folder), &["test"])
