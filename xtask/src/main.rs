@@ -7,6 +7,7 @@ mod npm;
 mod package;
 mod stages;
 mod stamp;
+mod vulkan;
 mod wasm_target;
 
 use std::{path::Path, process::ExitCode};

@@ -193,7 +193,11 @@ fn table(sizes: &[(&Variant, Size)]) -> String {
     table
 }
 
-fn target_directory(root: &Path) -> Result<PathBuf> {
+/// Where cargo builds.
+///
+/// # Errors
+/// cargo's.
+pub fn target_directory(root: &Path) -> Result<PathBuf> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .current_dir(root)
