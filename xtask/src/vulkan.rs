@@ -123,6 +123,8 @@ fn predict(binary: &Path, model: &Path, lines: &str) -> Result<Vec<Predicted>> {
         // The loader's name for it, and its older one.
         .env("VK_DRIVER_FILES", &driver)
         .env("VK_ICD_FILENAMES", &driver)
+        // burn takes OpenGL where that has a card and Vulkan has none: without a vendor there is no OpenGL.
+        .env("__EGL_VENDOR_LIBRARY_FILENAMES", "none")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
