@@ -15,7 +15,9 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     machine::{needs, program, table},
-    npm, package, wasm_target,
+    npm, package,
+    stamp::Inputs,
+    wasm_target,
 };
 
 /// Longest that `rustup` may take for the wasm target, which the training can do without.
@@ -56,12 +58,9 @@ pub fn run(root: &Path, args: &[String]) -> Result<()> {
         eprintln!("\nThe page is left out: {what}; the table above says what brings it.");
         return Ok(());
     }
-    steps.step("the npm package", "cold 15 min", || package::run(root, &[]))?;
+    steps.step("the npm package", "cold 15 min", || package::run(root, &["--no-bundlers".into()]))?;
     let page = root.join("web-demo");
-    steps.step("the page", "30 s", || {
-        npm::install(&page)?;
-        npm::run(&page, &["run", "build"])
-    })?;
+    steps.step("the page", "30 s", || build_page(root, &page))?;
     println!("\n`bert-xml` is {shown}; the report of the training is {STORY}/report.html.");
     if told.once { serve_once(&page) } else { serve(&page) }
 }
@@ -142,6 +141,17 @@ fn code_a_note(root: &Path, binary: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The page out of its sources and the npm package.
+fn build_page(root: &Path, page: &Path) -> Result<()> {
+    npm::install(page)?;
+    let package = root.join("wasm");
+    let inputs = Inputs::new("page")
+        .folder(page, &["dist", "node_modules", "tests/out"])?
+        .folder(&package.join("dist"), &[])?
+        .file(&package.join("package.json"))?;
+    npm::build(page, &[], inputs)
 }
 
 /// The server in the foreground, until Ctrl-C.

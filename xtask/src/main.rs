@@ -1,10 +1,13 @@
 //! `cargo xtask <chore>`: what the project does to itself. Each chore is one file.
 
 mod demo;
+mod glue;
 mod machine;
 mod npm;
 mod package;
 mod stages;
+mod stamp;
+mod vulkan;
 mod wasm_target;
 
 use std::{path::Path, process::ExitCode};
@@ -15,7 +18,8 @@ usage: cargo xtask <chore>
   demo [--once] [--again] [-- A]   check, build, `bert-xml demo A`, code a note, build and serve the page;
                                    --once exits instead of serving, --again trains even if it was done before
   test [--only A,B] [--skip A,B]   everything that has to hold, stage by stage; --list names the stages
-  package [--only A,B] [--dev]     build the npm package in wasm/: cpu, cpu-simd, codes, webgpu; --dev: not optimised
+  package [--only A,B] [--dev]     build the npm package in wasm/ (cpu, cpu-simd, codes, webgpu) and try it in webpack
+          [--no-bundlers]          and Next; --dev: not optimised and not tried, --no-bundlers: not tried
   privacy [--write]                the whole privacy proof in a browser; --write puts its table into PRIVACY.md
   wasm-target                      make the standard library for wasm32-unknown-unknown available
 ";

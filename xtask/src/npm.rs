@@ -1,6 +1,9 @@
 //! npm in one of the project's folders.
 
-use crate::machine;
+use crate::{
+    machine,
+    stamp::{Inputs, Step},
+};
 use anyhow::{Context, Result, ensure};
 use std::{fs, path::Path, process::Command};
 
@@ -26,6 +29,21 @@ pub fn install(folder: &Path) -> Result<()> {
     }
     run(folder, &["ci", "--no-audit", "--no-fund"])?;
     fs::write(&stamp, wanted).with_context(|| format!("writing {}", stamp.display()))
+}
+
+/// `npm run build` into `dist/`, unless these inputs made what lies there.
+///
+/// # Errors
+/// npm's.
+pub fn build(folder: &Path, words: &[&str], inputs: Inputs) -> Result<()> {
+    // Beside the packages that build it, outside of what is published or served.
+    let step = Step::new(folder.join("node_modules/.built.json"), folder.join("dist"), inputs);
+    if step.done().is_some() {
+        return Ok(());
+    }
+    let behind: &[&str] = if words.is_empty() { &[] } else { &["--"] };
+    run(folder, &[&["run", "build"], behind, words].concat())?;
+    step.record(serde_json::Value::Null)
 }
 
 /// One npm command.

@@ -1,10 +1,17 @@
 //! `cargo xtask package`: the npm package, from Rust to what npm publishes.
 //!
-//! cargo (profile `wasm`) → wasm-bindgen → wasm-opt → the TypeScript build of `wasm/` → a table of sizes
+//! cargo (profile `wasm`) → wasm-bindgen → wasm-opt → the TypeScript build of `wasm/` → a table of sizes → the packed
+//! package in webpack and Next
 //!
-//! What wasm-bindgen and wasm-opt leave lies in `wasm/generated/<variant>/`.
+//! What wasm-bindgen and wasm-opt leave lies in `wasm/generated/<variant>/`, and its stamp beside it: a step whose inputs
+//! stayed is not run again.
 
-use crate::{npm, wasm_target};
+use crate::{
+    glue::{self, Size},
+    npm,
+    stamp::Inputs,
+    wasm_target,
+};
 use anyhow::{Context, Result, bail, ensure};
 use std::{
     fs,
@@ -12,27 +19,24 @@ use std::{
     process::{Command, Stdio},
     time::Instant,
 };
-use wasm_bindgen_cli_support::Bindgen;
 
-/// The base name of the files that wasm-bindgen writes.
-const NAME: &str = "bert_xml";
 /// The crate as cargo names its library, and its module.
 const CRATE: &str = "bert_xml_wasm";
 const MODULE: &str = "bert_xml_wasm.wasm";
 
 /// One build of the crate `bert-xml-wasm`.
-struct Variant {
-    name: &'static str,
+pub struct Variant {
+    pub name: &'static str,
     feature: &'static str,
     /// Instructions of the processor beyond those of `.cargo/config.toml`.
-    instructions: Option<&'static str>,
+    pub instructions: Option<&'static str>,
     /// What wasm-opt looks for: speed where the CPU computes, size elsewhere.
-    optimise: &'static str,
+    pub optimise: &'static str,
     /// Bytes that JavaScript and wasm together may have after brotli.
     budget: u64,
 }
 
-const VARIANTS: &[Variant] = &[
+pub const VARIANTS: &[Variant] = &[
     Variant {
         name: "cpu",
         feature: "coder",
@@ -46,25 +50,14 @@ const VARIANTS: &[Variant] = &[
     Variant { name: "webgpu", feature: "webgpu", instructions: None, optimise: "-O1", budget: 3_500_000 },
 ];
 
-/// What the modules use, for wasm-opt: a browser with SIMD has all of them.
-const WASM_FEATURES: &[&str] = &[
-    "--enable-simd",
-    "--enable-bulk-memory",
-    "--enable-bulk-memory-opt",
-    "--enable-nontrapping-float-to-int",
-    "--enable-sign-ext",
-    "--enable-mutable-globals",
-    "--enable-reference-types",
-    "--enable-multivalue",
-];
-
 /// Builds the variants that `--only A,B` names (all without it), then the TypeScript around them. `--dev` leaves
-/// out wasm-opt.
+/// out wasm-opt. The whole package, optimised, is then tried in webpack and in Next, which come from the registry;
+/// `--no-bundlers` leaves that out.
 ///
 /// # Errors
 /// A step that failed, by name, or a variant that is larger than it may be.
 pub fn run(root: &Path, args: &[String]) -> Result<()> {
-    let (chosen, dev) = choose(args)?;
+    let Told { chosen, dev, bundlers } = told(args)?;
     wasm_target::ensure()?;
     let package = root.join("wasm");
     let target = target_directory(root)?;
@@ -72,17 +65,16 @@ pub fn run(root: &Path, args: &[String]) -> Result<()> {
     let mut sizes = Vec::new();
     for variant in &chosen {
         let start = Instant::now();
-        let folder = package.join("generated").join(variant.name);
-        generate(root, &target, variant, &folder)?;
-        if !dev {
-            optimise(&package, variant, &folder)?;
-        }
-        sizes.push((*variant, size_of(&folder)?));
-        eprintln!("{}: {:.0} s", variant.name, start.elapsed().as_secs_f64());
+        eprintln!("\n== {}: cargo build, feature `{}`", variant.name, variant.feature);
+        let module = compile(root, &target, variant)?;
+        let made = glue::make(root, variant, &module, dev)?;
+        let kept = if made.kept { ", kept as it was" } else { "" };
+        eprintln!("{}: {:.0} s{kept}", variant.name, start.elapsed().as_secs_f64());
+        sizes.push((*variant, made.size));
     }
     // Variants that were not asked for may never have been built.
-    let partial: &[&str] = if chosen.len() < VARIANTS.len() { &["--", "--partial"] } else { &[] };
-    npm::run(&package, &[&["run", "build"], partial].concat())?;
+    let partial: &[&str] = if chosen.len() < VARIANTS.len() { &["--partial"] } else { &[] };
+    build(root, &package, partial)?;
     print!("{}", table(&sizes));
     for (variant, size) in &sizes {
         let (name, budget) = (variant.name, variant.budget);
@@ -92,17 +84,31 @@ pub fn run(root: &Path, args: &[String]) -> Result<()> {
             size.brotli
         );
     }
+    if bundlers && !dev && chosen.len() == VARIANTS.len() {
+        eprintln!("\n== the package in webpack and Next");
+        npm::run(&package, &["run", "--silent", "test:bundlers"])?;
+    }
     Ok(())
 }
 
-/// The variants in their own order, and whether wasm-opt is left out.
-fn choose(args: &[String]) -> Result<(Vec<&'static Variant>, bool)> {
+/// What `package` was told.
+struct Told {
+    /// In their own order.
+    chosen: Vec<&'static Variant>,
+    /// wasm-opt is left out.
+    dev: bool,
+    /// Try the whole package in webpack and Next.
+    bundlers: bool,
+}
+
+fn told(args: &[String]) -> Result<Told> {
     let mut chosen: Vec<&Variant> = VARIANTS.iter().collect();
-    let mut dev = false;
+    let (mut dev, mut bundlers) = (false, true);
     let mut rest = args.iter();
     while let Some(flag) = rest.next() {
         match flag.as_str() {
             "--dev" => dev = true,
+            "--no-bundlers" => bundlers = false,
             "--only" => {
                 let list = rest.next().context("--only needs a list of variants")?;
                 let names: Vec<&str> = list.split(',').collect();
@@ -112,28 +118,23 @@ fn choose(args: &[String]) -> Result<(Vec<&'static Variant>, bool)> {
                 }
                 chosen.retain(|variant| names.contains(&variant.name));
             }
-            other => bail!("unknown argument `{other}`; `package` takes --only and --dev"),
+            other => bail!("unknown argument `{other}`; `package` takes --only, --dev and --no-bundlers"),
         }
     }
-    Ok((chosen, dev))
+    Ok(Told { chosen, dev, bundlers })
 }
 
-/// cargo's build of a variant, and wasm-bindgen's glue for it.
-fn generate(root: &Path, target: &Path, variant: &Variant, folder: &Path) -> Result<()> {
-    eprintln!("\n== {}: cargo build, feature `{}`", variant.name, variant.feature);
-    let wasm = compile(root, target, variant)?;
-    if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("emptying {}", folder.display()))?;
+/// The TypeScript around the variants, into `wasm/dist/`.
+fn build(root: &Path, package: &Path, partial: &[&str]) -> Result<()> {
+    let mut inputs = Inputs::new("dist").word(&partial.join(" ")).folder(&package.join("js"), &[])?;
+    for variant in VARIANTS {
+        inputs = inputs.folder(&package.join("generated").join(variant.name), &[])?;
     }
-    Bindgen::new()
-        .input_path(&wasm)
-        .out_name(NAME)
-        .web(true)?
-        .typescript(true)
-        .omit_default_module_path(false)
-        .remove_producers_section(true)
-        .generate(folder)
-        .with_context(|| format!("wasm-bindgen on {}", wasm.display()))
+    for file in ["build.mjs", "tsconfig.json", "package.json", "package-lock.json"] {
+        inputs = inputs.file(&package.join(file))?;
+    }
+    let inputs = inputs.folder(&root.join("core/data"), &[])?;
+    npm::build(package, partial, inputs)
 }
 
 /// The variant's module. cargo gives all variants one file name, and takes the file for a variant's that it built
@@ -183,48 +184,6 @@ fn cargo_build(root: &Path, variant: &Variant) -> Result<Freshness> {
     Ok(if artifact["fresh"] == true { Freshness::Fresh } else { Freshness::Built })
 }
 
-/// wasm-opt in place; what only linkers and debuggers read is stripped.
-fn optimise(package: &Path, variant: &Variant, folder: &Path) -> Result<()> {
-    let wasm = folder.join(format!("{NAME}_bg.wasm"));
-    let mut command = Command::new("node");
-    command.arg(package.join("node_modules/binaryen/bin/wasm-opt")).arg(&wasm).arg(variant.optimise);
-    command.args(WASM_FEATURES);
-    if variant.instructions.is_some() {
-        command.arg("--enable-relaxed-simd");
-    }
-    command.args(["--strip-debug", "--strip-producers", "--strip-target-features"]);
-    run_command(command.arg("-o").arg(&wasm))
-}
-
-/// Bytes of a variant's JavaScript and wasm.
-struct Size {
-    raw: u64,
-    brotli: u64,
-}
-
-/// Node has brotli; a server compresses once, at the highest level.
-fn size_of(folder: &Path) -> Result<Size> {
-    const SCRIPT: &str = "
-        const { readFileSync } = require('node:fs');
-        const { brotliCompressSync, constants } = require('node:zlib');
-        const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 24 };
-        for (const file of process.argv.slice(1)) {
-            const bytes = readFileSync(file);
-            console.log(bytes.length, brotliCompressSync(bytes, { params }).length);
-        }";
-    let files = [format!("{NAME}.js"), format!("{NAME}_bg.wasm")].map(|file| folder.join(file));
-    let output =
-        Command::new("node").arg("-e").arg(SCRIPT).args(files).output().context("node does not start")?;
-    ensure!(output.status.success(), "measuring sizes: {}", String::from_utf8_lossy(&output.stderr));
-    let mut size = Size { raw: 0, brotli: 0 };
-    for line in String::from_utf8(output.stdout)?.lines() {
-        let (raw, brotli) = line.split_once(' ').context("node prints two sizes a file")?;
-        size.raw += raw.parse::<u64>()?;
-        size.brotli += brotli.parse::<u64>()?;
-    }
-    Ok(size)
-}
-
 fn table(sizes: &[(&Variant, Size)]) -> String {
     let mut table = "JS + wasm       raw, MB  brotli, MB  at most\n".to_owned();
     for (variant, size) in sizes {
@@ -234,7 +193,11 @@ fn table(sizes: &[(&Variant, Size)]) -> String {
     table
 }
 
-fn target_directory(root: &Path) -> Result<PathBuf> {
+/// Where cargo builds.
+///
+/// # Errors
+/// cargo's.
+pub fn target_directory(root: &Path) -> Result<PathBuf> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .current_dir(root)
@@ -246,20 +209,13 @@ fn target_directory(root: &Path) -> Result<PathBuf> {
     Ok(folder.into())
 }
 
-fn run_command(command: &mut Command) -> Result<()> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().with_context(|| format!("{name} does not start"))?;
-    ensure!(status.success(), "{command:?}: {status}");
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn names(args: &[&str]) -> Result<(Vec<&'static str>, bool)> {
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
-        choose(&args).map(|(chosen, dev)| (chosen.iter().map(|variant| variant.name).collect(), dev))
+        told(&args).map(|told| (told.chosen.iter().map(|variant| variant.name).collect(), told.dev))
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the stages that have to hold, in order, and the time each took.
 
-use crate::{npm, package, wasm_target};
+use crate::{npm, package, vulkan, wasm_target};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::{
     path::Path,
@@ -19,14 +19,21 @@ struct Stage {
 enum Work {
     /// A cargo command.
     Cargo(&'static [&'static str]),
-    /// The npm package, as `cargo xtask package` builds it.
+    /// burn on wgpu against burn on the CPU, with the binary of the stage `gpu`.
+    Vulkan,
+    /// The npm package, as `cargo xtask package` builds it; the bundlers, which come from the registry, are left to that command.
     Package,
     /// `npm ci` and `npm test` in a folder.
     Npm(&'static str),
 }
 
+/// The trainer with both backends of graphics cards: this needs no card and no CUDA.
+const GPU_BUILD: &[&str] =
+    &["build", "--locked", "-p", "bert-xml-trainer", "--features", "cuda,wgpu", "--profile", GPU_PROFILE];
+const GPU_PROFILE: &str = "gpu-check";
+
 /// In the order they run: cheap answers first, and the tests last, so that a log ends with their lines.
-/// `gpu` only compiles: this needs no card and no CUDA. What a machine lacks is skipped by name, but for `CI=true`.
+/// What a machine lacks is skipped by name, but for `CI=true`.
 const STAGES: &[Stage] = &[
     Stage { name: "fmt", work: Work::Cargo(&["fmt", "--all", "--check"]), env: &[] },
     Stage { name: "build", work: Work::Cargo(&["build", "--locked", "--all-targets"]), env: &[] },
@@ -40,20 +47,8 @@ const STAGES: &[Stage] = &[
         work: Work::Cargo(&["doc", "--locked", "--no-deps"]),
         env: &[("RUSTDOCFLAGS", "-D warnings")],
     },
-    Stage {
-        name: "gpu",
-        work: Work::Cargo(&[
-            "build",
-            "--locked",
-            "-p",
-            "bert-xml-trainer",
-            "--features",
-            "cuda",
-            "--profile",
-            "gpu-check",
-        ]),
-        env: &[],
-    },
+    Stage { name: "gpu", work: Work::Cargo(GPU_BUILD), env: &[] },
+    Stage { name: "vulkan", work: Work::Vulkan, env: &[] },
     Stage { name: "package", work: Work::Package, env: &[] },
     Stage { name: "npm", work: Work::Npm("wasm"), env: &[] },
     Stage { name: "page", work: Work::Npm("web-demo"), env: &[] },
@@ -65,7 +60,8 @@ impl Stage {
     fn command(&self) -> String {
         match self.work {
             Work::Cargo(words) => format!("cargo {}", words.join(" ")),
-            Work::Package => "cargo xtask package".into(),
+            Work::Vulkan => "bert-xml predict --device wgpu, on a Vulkan of the processor".into(),
+            Work::Package => "cargo xtask package --no-bundlers".into(),
             Work::Npm(folder) => format!("npm ci && npm test, in {folder}/"),
         }
     }
@@ -74,6 +70,7 @@ impl Stage {
     fn lacking(&self) -> Option<String> {
         match self.work {
             Work::Cargo(_) => None,
+            Work::Vulkan => vulkan::lacking(),
             Work::Package => match wasm_target::ensure() {
                 Err(error) => Some(format!("{error:#}")),
                 Ok(()) => npm::lacking(),
@@ -85,7 +82,12 @@ impl Stage {
     fn run(&self, root: &Path) -> Result<()> {
         match self.work {
             Work::Cargo(words) => run_cargo(root, words, self.env),
-            Work::Package => package::run(root, &[]),
+            Work::Vulkan => {
+                run_cargo(root, GPU_BUILD, self.env)?;
+                let built = package::target_directory(root)?.join(GPU_PROFILE);
+                vulkan::check(root, &built.join(format!("bert-xml{}", std::env::consts::EXE_SUFFIX)))
+            }
+            Work::Package => package::run(root, &["--no-bundlers".into()]),
             Work::Npm(folder) => {
                 npm::install(&root.join(folder))?;
                 npm::run(&root.join(folder), &["test"])

@@ -117,3 +117,23 @@ test("on a phone the panes take turns, and nothing is wider than the screen", as
   assert.equal(await page.locator("#codes").isVisible(), true);
   await context.close();
 });
+
+test("the reader's choice of colours overrules the system's, and can be taken back", async () => {
+  const grounds: string[][] = [];
+  for (const colorScheme of ["light", "dark"] as const) {
+    const { page, context } = await site.page({ colorScheme, reducedMotion: "reduce" });
+    const found: string[] = [];
+    for (let round = 0; round < 4; round += 1) {
+      found.push(await page.evaluate(() => getComputedStyle(document.body).backgroundColor));
+      await page.getByRole("button", { name: /^Colours: / }).click();
+    }
+    grounds.push(found);
+    await context.close();
+  }
+  const [light, dark] = ["rgb(238, 241, 244)", "rgb(13, 19, 24)"];
+  // Automatic, then each of the choices, then automatic again.
+  assert.deepEqual(grounds, [
+    [light, light, dark, light],
+    [dark, light, dark, dark],
+  ]);
+});
