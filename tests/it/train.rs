@@ -130,6 +130,33 @@ fn a_killed_run_goes_on_to_the_same_weights() {
 }
 
 #[test]
+fn a_loss_that_is_not_finite_names_its_notes_and_leaves_good_weights() {
+    let place = Place::new();
+    let (pretrained, tuned) = (place.at("pretrained"), place.at("tuned"));
+    // Rates that throw every weight beyond f32 at the first step.
+    let beyond =
+        ["--epochs", "1", "--lr", "1e38", "--set", "optimizer.warmup=0", "--set", "checkpoint_every=1"];
+    let head = ["--set", "optimizer.head_learning_rate=1e38"];
+    let runs = [
+        (&pretrained, place.pretrain(&pretrained, &beyond)),
+        (&tuned, place.finetune("none", &tuned, &[&beyond[..], &head].concat())),
+    ];
+    for (run, words) in runs {
+        let said = fail(&words);
+        assert!(said.contains("the loss is not finite") && said.contains("not-finite.json"), "{said}");
+        let listed: Value = serde_json::from_slice(&bytes(run, "not-finite.json")).unwrap();
+        let ids: Vec<&str> =
+            listed["note_ids"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let step = listed["step"].as_u64().unwrap();
+        assert!(!ids.is_empty() && ids.iter().all(|id| id.starts_with('P')) && step > 1, "{listed}");
+        // The checkpoint is of the last step whose loss was a number.
+        let logged = metrics(run);
+        assert_eq!(logged.last().unwrap()["step"].as_u64(), Some(step - 1));
+        assert!(Path::new(run).join(format!("checkpoints/step-{:08}/state.json", step - 1)).is_file());
+    }
+}
+
+#[test]
 fn micro_batches_change_no_loss_and_frozen_layers_no_weight() {
     let place = Place::new();
     let encoder = place.at("encoder");

@@ -82,7 +82,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     let mut run = Run::start(&options.out, "pretrain", &settings, inputs, options.resume)?;
     let train = tokenize(context, &corpus, Split::Train, &tokenizer)?;
     let dev = tokenize(context, &corpus, Split::Dev, &tokenizer)?;
-    let input = PretrainInput { train: &train.tokens, dev: &dev.tokens, tokenizer: &tokenizer, start };
+    let input = PretrainInput { train: &train, dev: &dev, tokenizer: &tokenizer, start };
     pretrain(context, &settings, input, &mut run, (device, choice))?;
     talk::say(&format!("encoder in {}", options.out.join("encoder").display()));
     Ok(())

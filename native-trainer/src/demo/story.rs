@@ -166,7 +166,7 @@ impl Story<'_> {
             let train = tokenize(context, corpus, Split::Train, tokenizer)?;
             let dev = tokenize(context, corpus, Split::Dev, tokenizer)?;
             let mut run = Run::start(&place.pretrained(), "pretrain", &settings, inputs, false)?;
-            let input = PretrainInput { train: &train.tokens, dev: &dev.tokens, tokenizer, start: None };
+            let input = PretrainInput { train: &train, dev: &dev, tokenizer, start: None };
             pretrain(context, &settings, input, &mut run, device)?;
             let size = serde_json::to_value(settings.size)?;
             let size = size.as_str().unwrap_or_default();

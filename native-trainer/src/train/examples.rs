@@ -56,6 +56,11 @@ impl<'a> Examples<'a> {
         build_window(self.split.tokens.note(example.note as usize), example.span, &self.special)
     }
 
+    /// The notes that windows are of, by their ids.
+    pub fn note_ids(&self, rows: &[u32]) -> impl Iterator<Item = &str> {
+        rows.iter().map(|&row| self.split.note_ids[self.all[row as usize].note as usize].as_str())
+    }
+
     /// Windows as a padded batch.
     pub fn batch(&self, rows: &[u32]) -> WindowBatch {
         let windows: Vec<Vec<u32>> = rows.iter().map(|&row| self.window(row as usize)).collect();

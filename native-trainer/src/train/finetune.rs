@@ -7,8 +7,8 @@ use bert_xml_core::data::{Purpose, WindowBatch, epoch_batches, micro_batches, st
 use bert_xml_core::metrics::{self, Predictions, Report};
 use bert_xml_core::model::chunked::loss_and_gradients;
 use bert_xml_core::model::gradients::GradientMap;
-use bert_xml_core::model::parameters::{export, import};
-use bert_xml_core::model::weights::{read_weights, write_weights};
+use bert_xml_core::model::parameters::import;
+use bert_xml_core::model::weights::read_weights;
 use bert_xml_core::model::{BertXml, Inputs, ModelConfig};
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
@@ -19,13 +19,12 @@ use serde_json::json;
 use super::checkpoint::State;
 use super::examples::{Examples, FrozenStates};
 use super::memory::token_budget;
-use super::resume::{Standing, interrupted, not_finite, save};
+use super::resume::{Standing, interrupted, not_finite, save, save_best};
 use super::run::Run;
 use super::settings::{FinetuneSettings, KeepBy};
 use super::start::{FinetuneInput, fresh_model};
 use crate::context::Context;
 use crate::device::DeviceChoice;
-use crate::files::write_atomic;
 use crate::interrupt;
 use crate::progress::Unit;
 
@@ -95,7 +94,7 @@ pub fn finetune(
             let rows = &batches[(state.step - start) as usize];
             let (gradients, loss, tokens) = trainer
                 .gradients(&model, &train, rows, state.step)
-                .map_err(|error| not_finite(error, run))?;
+                .map_err(|error| not_finite(error, state.step + 1, train.examples.note_ids(rows), run))?;
             let rate = settings.optimizer.schedule(state.step, steps);
             model = optimizer.step(model, gradients, rate).0;
             state.step += 1;
@@ -117,7 +116,7 @@ pub fn finetune(
                     run.log(json!({"step": state.step, "epoch": epoch + 1, "dev": report}))?;
                 }
                 if better {
-                    write_atomic(&run.best_weights(), &write_weights(&export(&model)))?;
+                    save_best(state.step, &model, run)?;
                 }
             }
             let stop = interrupt::asked();

@@ -11,9 +11,8 @@ use bert_xml_core::data::{
 use bert_xml_core::model::gradients::GradientMap;
 use bert_xml_core::model::hf_folder::{HfBert, write_hf_folder};
 use bert_xml_core::model::loss::cross_entropy;
-use bert_xml_core::model::parameters::export;
 use bert_xml_core::model::pretrain::PretrainModel;
-use bert_xml_core::model::weights::{read_weights, write_weights};
+use bert_xml_core::model::weights::read_weights;
 use bert_xml_core::model::{EncoderConfig, Inputs};
 use bert_xml_core::text::Tokenizer;
 use burn::module::Module;
@@ -22,12 +21,13 @@ use rand::Rng;
 use serde_json::json;
 
 use super::memory::token_budget;
-use super::resume::{Standing, interrupted, not_finite, save};
+use super::resume::{Standing, interrupted, not_finite, save, save_best};
 use super::run::Run;
 use super::settings::PretrainSettings;
+use super::tokens::TokenizedSplit;
 use crate::context::Context;
 use crate::device::DeviceChoice;
-use crate::files::{FolderInTheMaking, write_atomic};
+use crate::files::FolderInTheMaking;
 use crate::interrupt;
 use crate::progress::Unit;
 
@@ -41,9 +41,9 @@ const DEV_SEED: u64 = 0xDEF;
 /// What pretraining reads.
 pub struct PretrainInput<'a> {
     /// Training notes.
-    pub train: &'a TokenStore,
+    pub train: &'a TokenizedSplit,
     /// Development notes; the epoch with the lowest loss here is kept. Without any, the last one is.
-    pub dev: &'a TokenStore,
+    pub dev: &'a TokenizedSplit,
     /// The vocabulary.
     pub tokenizer: &'a Tokenizer,
     /// Where to start from; a fresh encoder otherwise.
@@ -89,7 +89,7 @@ pub fn pretrain(
         settings.max_len,
         config.max_position_embeddings
     );
-    let pairs_in = |epoch| epoch_pairs(input.train, settings.max_len, context.seed, epoch);
+    let pairs_in = |epoch| epoch_pairs(&input.train.tokens, settings.max_len, context.seed, epoch);
     let batches_in = |epoch: u64| pairs_in(epoch).len().div_ceil(settings.batch) as u64;
     // The number of pairs differs from epoch to epoch.
     let ends: Vec<u64> = (0..settings.epochs)
@@ -138,9 +138,10 @@ pub fn pretrain(
         while state.step < end {
             let batch = &batches[(state.step - start) as usize];
             let rows = (&pairs[..], &lengths[..]);
-            let (gradients, losses, tokens) = trainer
-                .gradients(&model, input.train, rows, batch, state.step)
-                .map_err(|error| not_finite(error, run))?;
+            let (gradients, losses, tokens) =
+                trainer.gradients(&model, &input.train.tokens, rows, batch, state.step).map_err(|error| {
+                    not_finite(error, state.step + 1, note_ids(&pairs, batch, input.train), run)
+                })?;
             let rate = settings.optimizer.schedule(state.step, steps);
             model = optimizer.step(model, gradients, rate).0;
             state.step += 1;
@@ -155,7 +156,7 @@ pub fn pretrain(
             }))?;
             let epoch_over = state.step == end;
             if epoch_over {
-                let dev = trainer.dev_losses(&model.valid(), input.dev, &device)?;
+                let dev = trainer.dev_losses(&model.valid(), &input.dev.tokens, &device)?;
                 let score = dev.map_or(f64::NEG_INFINITY, Losses::sum);
                 let better = state.best.is_none_or(|(best, _)| score < best || dev.is_none());
                 if let Some(dev) = dev {
@@ -172,7 +173,7 @@ pub fn pretrain(
                 }
                 if better {
                     state.best = Some((if dev.is_some() { score } else { 0.0 }, epoch + 1));
-                    write_atomic(&run.best_weights(), &write_weights(&export(&model)))?;
+                    save_best(state.step, &model, run)?;
                 }
             }
             let stop = interrupt::asked();
@@ -283,6 +284,12 @@ impl Trainer<'_> {
         }
         Ok(Some(Losses { mlm: losses.mlm / targets as f64, nsp: losses.nsp / pairs.len() as f64 }))
     }
+}
+
+/// The notes that a batch's pairs are made of, by their ids.
+fn note_ids<'a>(pairs: &[Pair], batch: &[u32], notes: &'a TokenizedSplit) -> impl Iterator<Item = &'a str> {
+    let pieces = batch.iter().map(|&row| pairs[row as usize]).flat_map(|pair| [pair.a, pair.b]);
+    pieces.map(|piece| notes.note_ids[piece.note as usize].as_str())
 }
 
 fn follows(rows: &[Pair]) -> Vec<bool> {
