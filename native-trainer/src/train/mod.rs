@@ -13,4 +13,5 @@ pub mod pretrain;
 pub mod resume;
 pub mod run;
 pub mod start;
+pub mod tensorboard;
 pub mod tokens;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::tensorboard::EventFile;
 use crate::error::hinted;
 use crate::files::write_atomic;
 
@@ -21,6 +22,7 @@ const LOCK: &str = ".lock";
 pub struct Run {
     folder: PathBuf,
     metrics: File,
+    events: EventFile,
     start: Instant,
     /// Held until the run is dropped or the process ends, however it ends.
     _lock: File,
@@ -67,7 +69,8 @@ impl Run {
             .append(true)
             .open(&path)
             .with_context(|| format!("writing {}", path.display()))?;
-        Ok(Self { folder: folder.to_owned(), metrics, start: Instant::now(), _lock: lock })
+        let events = EventFile::start(folder)?;
+        Ok(Self { folder: folder.to_owned(), metrics, events, start: Instant::now(), _lock: lock })
     }
 
     /// The run's folder.
@@ -110,17 +113,18 @@ impl Run {
             .append(true)
             .open(&path)
             .with_context(|| format!("writing {}", path.display()))?;
-        Ok(())
+        if step > 0 { self.events.rewind(step) } else { Ok(()) }
     }
 
-    /// Appends one line to `metrics.jsonl`; `seconds` since this call of the command started is added.
+    /// Appends one line to `metrics.jsonl` and its numbers to TensorBoard's file; `seconds` since this call of the command started is added.
     ///
     /// # Errors
     /// Whatever the disk says.
     pub fn log(&mut self, mut line: Value) -> Result<()> {
         line["seconds"] = json!((self.start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0);
         let path = || format!("writing {}", self.folder.join(METRICS).display());
-        writeln!(self.metrics, "{line}").with_context(path)
+        writeln!(self.metrics, "{line}").with_context(path)?;
+        self.events.log(&line)
     }
 }
 
