@@ -27,9 +27,18 @@ enum Work {
     Npm(&'static str),
 }
 
-/// The trainer with both backends of graphics cards: this needs no card and no CUDA.
-const GPU_BUILD: &[&str] =
-    &["build", "--locked", "-p", "bert-xml-trainer", "--features", "cuda,wgpu", "--profile", GPU_PROFILE];
+/// The trainer with all that is off by default: both backends of graphics cards (this needs no card and no CUDA) and
+/// Parquet.
+const GPU_BUILD: &[&str] = &[
+    "build",
+    "--locked",
+    "-p",
+    "bert-xml-trainer",
+    "--features",
+    "cuda,wgpu,parquet",
+    "--profile",
+    GPU_PROFILE,
+];
 const GPU_PROFILE: &str = "gpu-check";
 
 /// In the order they run: cheap answers first, and the tests last, so that a log ends with their lines.
