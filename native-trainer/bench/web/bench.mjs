@@ -1,14 +1,16 @@
-// The CPU engine in headless Chromium beside ONNX Runtime Web: one thread each, the same shapes and tokens, by turns.
+// The CPU engine in headless Chromium beside ONNX Runtime Web, or transformers.js with `--peer transformers`: one thread
+// each, the same shapes and tokens, by turns.
 //
 //   cargo xtask package                                               (the generated builds of wasm/)
 //   bert-xml bench model --precision int8 --out WORK/int8             (and f32: random weights)
 //   python3 ../onnx_peer.py --work WORK/onnx < /dev/null              (the same graph, random weights)
-//   npm ci
+//   npm ci                                                            (and in transformers/ for that peer)
 //   node bench.mjs --build relaxed=../../../wasm/generated/cpu --work WORK --json result.json
 //
 // A row for each build, precision and length: medians of wall time, CPU time of the renderer (which a busy machine
 // changes less), their ratios ours over the peer's, and the greatest resident memory of both renderers. Ours is timed
-// from the text to codes with evidence, the peer from token ids to logits and attention. Needs Linux.
+// from the text to codes with evidence, ONNX Runtime Web from token ids to logits and attention, transformers.js from the
+// text to those. Needs Linux.
 
 import { createServer } from "node:http";
 import { createReadStream, statSync, writeFileSync } from "node:fs";
@@ -17,8 +19,9 @@ import { dirname, extname, join, normalize, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Browser } from "./browser.mjs";
+import { DTYPES, writeModel } from "./transformers/model.mjs";
 
-const WARM_UP = 2;
+const GRAPH = "small_2292"; // what onnx_peer.py calls its files
 const HERE = dirname(fileURLToPath(import.meta.url));
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".json": "application/json" };
 
@@ -29,13 +32,30 @@ const { values: options } = parseArgs({
     precision: { type: "string", default: "int8,f32" },
     tokens: { type: "string", default: "128,512,1024" },
     rounds: { type: "string", default: "7" },
+    "warm-up": { type: "string", default: "2" }, // rounds before those of each length; more where V8 is long at compiling
+    peer: { type: "string", default: "onnx" },
     chromium: { type: "string", default: "/usr/lib/chromium/chromium" },
     json: { type: "string" },
   },
 });
 if (!options.build || !options.work) throw new Error("--build NAME=DIR and --work DIR are needed");
 const builds = options.build.map((build) => build.split("="));
+const warmUp = Number(options["warm-up"]);
 const [rounds, tokens, precisions] = [Number(options.rounds), options.tokens.split(",").map(Number), options.precision.split(",")];
+
+const PEERS = {
+  onnx: {
+    worker: "peer.mjs",
+    load: (precision) => ({ model: `work/onnx/${GRAPH}_${precision}.onnx` }),
+  },
+  transformers: {
+    worker: "transformers/peer.mjs",
+    load: (precision) => ({ name: GRAPH, dtype: DTYPES[precision].dtype }),
+    prepare: () => writeModel(resolve(options.work), GRAPH, precisions),
+  },
+};
+const other = PEERS[options.peer];
+if (!other) throw new Error(`--peer is one of ${Object.keys(PEERS).join(", ")}`);
 
 /** Serves the bench's own files and the folders that are named. */
 function serve(folders) {
@@ -68,8 +88,14 @@ const summary = (times) => ({
   cpu_ms: median(times.map(({ cpu }) => cpu)),
 });
 
-const folders = { work: resolve(options.work), ort: join(HERE, "node_modules/onnxruntime-web/dist") };
+const folders = {
+  work: resolve(options.work),
+  ort: join(HERE, "node_modules/onnxruntime-web/dist"),
+  tjs: join(HERE, "transformers/node_modules/@huggingface/transformers/dist"),
+  "tjs-ort": join(HERE, "transformers/node_modules/onnxruntime-web/dist"),
+};
 for (const [name, folder] of builds) folders[name] = resolve(folder);
+other.prepare?.();
 const server = await serve(folders);
 const at = `http://127.0.0.1:${server.address().port}`;
 const rows = [];
@@ -77,18 +103,18 @@ let told = {};
 for (const precision of precisions) {
   for (const [build] of builds) {
     const ours = await Browser.open(options.chromium, `${at}/page.html?worker=ours.mjs`);
-    const peer = await Browser.open(options.chromium, `${at}/page.html?worker=peer.mjs`);
+    const peer = await Browser.open(options.chromium, `${at}/page.html?worker=${other.worker}`);
     const device = await ours.ask({ load: { build, model: `work/${precision}` } });
     ours.peakBytes();
-    const versions = await peer.ask({ load: { model: `work/onnx/small_2292_${precision}.onnx` } });
+    const versions = await peer.ask({ load: other.load(precision) });
     peer.peakBytes();
     told = { chromium: ours.version(), ...versions };
     for (const length of tokens) {
       const ids = Array.from({ length: length - 2 }, (_, at) => 5 + ((at * 7919) % 19_995));
       const [our, their] = [[], []];
-      for (let round = 0; round < WARM_UP + rounds; round++) {
+      for (let round = 0; round < warmUp + rounds; round++) {
         const [first, second] = [await timed(ours, ids), await timed(peer, ids)];
-        if (round >= WARM_UP) {
+        if (round >= warmUp) {
           our.push(first);
           their.push(second);
         }
@@ -104,7 +130,7 @@ for (const precision of precisions) {
   }
 }
 server.close();
-const report = { builds: builds.map(([name]) => name), precisions, tokens, ...told, cpu: cpus()[0].model, threads: 1, rounds, rows };
+const report = { peer: options.peer, builds: builds.map(([name]) => name), precisions, tokens, ...told, cpu: cpus()[0].model, threads: 1, warm_up: warmUp, rounds, rows };
 const text = `${JSON.stringify(report, null, 2)}\n`;
 if (options.json) writeFileSync(options.json, text);
 else process.stdout.write(text);
