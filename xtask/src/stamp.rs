@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn a_changed_damaged_missing_or_added_file_makes_it_run_again() {
-        let breaks: [(&str, fn(&Path)); 6] = [
+        type Break = fn(&Path);
+        let breaks: [(&str, Break); 6] = [
             ("input changed", |root| fs::write(root.join("source/a.ts"), "changed").unwrap()),
             ("input added", |root| fs::write(root.join("source/b.ts"), "").unwrap()),
             ("output damaged", |root| fs::write(root.join("out/deep/b.js"), "out/deep/b.jS").unwrap()),
