@@ -250,9 +250,12 @@ mod tests {
         drop(first);
         start(true).unwrap();
         // As a start that was cut off leaves it.
-        fs::remove_file(folder.join(SETTINGS)).unwrap();
-        fs::remove_file(folder.join(METRICS)).unwrap();
         fs::remove_dir(folder.join("checkpoints")).unwrap();
+        for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+            if ![LOCK, PROVENANCE].map(Into::into).contains(&entry.file_name()) {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
         assert!(start(false).is_err());
         start(true).unwrap();
     }
