@@ -5,7 +5,7 @@
 use std::{
     env, fs,
     io::{BufRead as _, BufReader, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -14,8 +14,8 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
-    machine::{needs, program, table},
-    npm, package,
+    machine::{needs, table},
+    npm, package, program,
     stamp::Inputs,
     wasm_target,
 };
@@ -46,7 +46,7 @@ struct Told {
 /// Something needed is missing; a step failed, by name; unknown arguments.
 pub fn run(root: &Path, args: &[String]) -> Result<()> {
     let told = told(args)?;
-    let target = target_folder(root)?;
+    let target = package::target_directory(root)?;
     let mut steps = Steps::new();
     steps.step("the machine", "10 s", || check(&target))?;
     steps.step("cargo build", "cold 15 min", || build(root))?;
@@ -113,7 +113,7 @@ fn story(root: &Path, binary: &Path, told: &Told) -> Result<()> {
         eprintln!("told before: {STORY}/report.html; --again tells it anew");
         return Ok(());
     }
-    run_command(Command::new(binary).arg("demo").args(&told.passed).current_dir(root))
+    program::run(Command::new(binary).arg("demo").args(&told.passed).current_dir(root))
 }
 
 /// The bundled model on an invented note: as a user would call it.
@@ -157,7 +157,7 @@ fn build_page(root: &Path, page: &Path) -> Result<()> {
 /// The server in the foreground, until Ctrl-C.
 fn serve(page: &Path) -> Result<()> {
     println!("\nServing the page; Ctrl-C ends it.");
-    run_command(Command::new("node").args(["serve.mjs", "--model", "../model"]).current_dir(page))
+    program::run(Command::new("node").args(["serve.mjs", "--model", "../model"]).current_dir(page))
 }
 
 /// Starts the server, waits for its address, and ends it.
@@ -179,14 +179,6 @@ fn serve_once(page: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Where cargo builds: CARGO_TARGET_DIR, or `target` in the workspace.
-fn target_folder(root: &Path) -> Result<PathBuf> {
-    match env::var_os("CARGO_TARGET_DIR").filter(|folder| !folder.is_empty()) {
-        Some(folder) => std::path::absolute(folder).context("CARGO_TARGET_DIR"),
-        None => Ok(root.join("target")),
-    }
-}
-
 /// Prints what is there and what is not, and adds the wasm target where that is safe.
 fn check(target: &Path) -> Result<()> {
     let start = Instant::now();
@@ -196,7 +188,7 @@ fn check(target: &Path) -> Result<()> {
     let lacking: Vec<&str> =
         found.iter().filter(|need| need.required && need.found.is_err()).map(|need| need.name).collect();
     ensure!(lacking.is_empty(), "missing: {}; the commands above bring it", lacking.join(", "));
-    if !wasm_target::is_installed().unwrap_or(false) && program("rustup").is_some() {
+    if !wasm_target::is_installed().unwrap_or(false) && program::on_path("rustup").is_some() {
         eprintln!("\nadding the wasm32 target (rustup, at most {} s)", RUSTUP.as_secs());
         if !add_wasm_target() {
             eprintln!("it was not added; the demo goes on without it");
@@ -230,15 +222,7 @@ fn add_wasm_target() -> bool {
 
 /// The build of the tests, features and all: one set of artifacts for both.
 fn build(root: &Path) -> Result<()> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run_command(Command::new(cargo).args(["build", "--locked", "--all-targets"]).current_dir(root))
-}
-
-fn run_command(command: &mut Command) -> Result<()> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().with_context(|| format!("{name} does not start"))?;
-    ensure!(status.success(), "{name}: {status}");
-    Ok(())
+    program::run(program::cargo(root).args(["build", "--locked", "--all-targets"]))
 }
 
 #[cfg(test)]

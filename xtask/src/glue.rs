@@ -10,6 +10,7 @@ use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{
     package::Variant,
+    program,
     stamp::{Inputs, Step},
 };
 
@@ -96,7 +97,7 @@ fn optimise(package: &Path, variant: &Variant, folder: &Path) -> Result<()> {
     let wasm = folder.join(format!("{NAME}_bg.wasm"));
     let mut command = Command::new("node");
     command.arg(package.join("node_modules/binaryen/bin/wasm-opt")).arg(&wasm).args(flags(variant));
-    run_command(command.arg("-o").arg(&wasm))
+    program::run(command.arg("-o").arg(&wasm))
 }
 
 /// What wasm-opt is told of a variant.
@@ -134,13 +135,6 @@ fn size_of(folder: &Path) -> Result<Size> {
         size.brotli += brotli.parse::<u64>()?;
     }
     Ok(size)
-}
-
-fn run_command(command: &mut Command) -> Result<()> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().with_context(|| format!("{name} does not start"))?;
-    ensure!(status.success(), "{command:?}: {status}");
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,12 +1,8 @@
 //! What this machine has of what the project needs: looked up in seconds, nothing built or fetched.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{env, path::Path, process::Command};
 
-use crate::wasm_target;
+use crate::{program, wasm_target};
 
 /// One need.
 pub struct Need {
@@ -89,12 +85,6 @@ pub fn table(needs: &[Need]) -> String {
     out
 }
 
-/// The program's place on the PATH.
-pub fn program(name: &str) -> Option<PathBuf> {
-    let file = format!("{name}{}", env::consts::EXE_SUFFIX);
-    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(&file)).find(|path| path.is_file())
-}
-
 /// What a command prints, if it succeeds.
 fn output(name: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(name).args(arguments).output().ok().filter(|output| output.status.success())?;
@@ -151,7 +141,7 @@ fn compiler() -> Result<String, String> {
     if cfg!(windows) {
         return Ok("Rust's own choice".into());
     }
-    let mut found = candidates.filter(|name| Path::new(name).is_file() || program(name).is_some());
+    let mut found = candidates.filter(|name| Path::new(name).is_file() || program::on_path(name).is_some());
     found.next().map(str::to_owned).ok_or_else(|| "not found".into())
 }
 
@@ -172,7 +162,7 @@ fn browser() -> Result<String, String> {
         "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
         "/Applications/Chromium.app/Contents/MacOS/Chromium",
     ];
-    let on_path = names.into_iter().find(|name| program(name).is_some());
+    let on_path = names.into_iter().find(|name| program::on_path(name).is_some());
     let app = || installed.into_iter().find(|path| Path::new(path).is_file()).map(|_| "an application");
     on_path.or_else(app).map(str::to_owned).ok_or_else(|| "not found".into())
 }
@@ -206,7 +196,7 @@ impl PackageManager {
         ];
         known
             .into_iter()
-            .find(|(name, _)| program(name).is_some())
+            .find(|(name, _)| program::on_path(name).is_some())
             .map_or(Self::Unknown, |(_, manager)| manager)
     }
 

@@ -1,10 +1,12 @@
 //! `cargo xtask <chore>`: what the project does to itself. Each chore is one file.
 
+mod arm;
 mod demo;
 mod glue;
 mod machine;
 mod npm;
 mod package;
+mod program;
 mod stages;
 mod stamp;
 mod vulkan;
@@ -21,6 +23,7 @@ usage: cargo xtask <chore>
   package [--only A,B] [--dev]     build the npm package in wasm/ (cpu, cpu-simd, codes, webgpu) and try it in webpack
           [--no-bundlers]          and Next; --dev: not optimised and not tried, --no-bundlers: not tried
   privacy [--write]                the whole privacy proof in a browser; --write puts its table into PRIVACY.md
+  arm                              the engine's tests on an emulated ARM processor
   wasm-target                      make the standard library for wasm32-unknown-unknown available
 ";
 
@@ -40,6 +43,7 @@ fn chore(args: &[String]) -> anyhow::Result<()> {
         anyhow::bail!("no chore named\n\n{USAGE}");
     };
     match name.as_str() {
+        "arm" => arm::run(root, rest),
         "demo" => demo::run(root, rest),
         "package" => package::run(root, rest),
         "privacy" => privacy(root, rest),

@@ -1,10 +1,10 @@
 //! npm in one of the project's folders.
 
 use crate::{
-    machine,
+    machine, program,
     stamp::{Inputs, Step},
 };
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use std::{fs, path::Path, process::Command};
 
 /// What is missing of Node and npm, if anything is.
@@ -12,7 +12,7 @@ pub fn lacking() -> Option<String> {
     if let Err(found) = machine::node() {
         return Some(format!("Node: {found}"));
     }
-    machine::program("npm").is_none().then(|| "npm: not found".into())
+    program::on_path("npm").is_none().then(|| "npm: not found".into())
 }
 
 /// `npm ci`, unless what the lock file says is installed.
@@ -52,7 +52,6 @@ pub fn build(folder: &Path, words: &[&str], inputs: Inputs) -> Result<()> {
 /// It does not start, or fails.
 pub fn run(folder: &Path, words: &[&str]) -> Result<()> {
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    let status = Command::new(npm).args(words).current_dir(folder).status().context("npm does not start")?;
-    ensure!(status.success(), "npm {} in {}: {status}", words.join(" "), folder.display());
-    Ok(())
+    program::run(Command::new(npm).args(words).current_dir(folder))
+        .with_context(|| format!("in {}", folder.display()))
 }

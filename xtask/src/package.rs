@@ -8,7 +8,7 @@
 
 use crate::{
     glue::{self, Size},
-    npm,
+    npm, program,
     stamp::Inputs,
     wasm_target,
 };
@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     time::Instant,
 };
 
@@ -165,8 +165,8 @@ enum Freshness {
 }
 
 fn cargo_build(root: &Path, variant: &Variant) -> Result<Freshness> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(["build", "--locked", "-p", "bert-xml-wasm", "--lib", "--profile", "wasm"]);
+    let mut cargo = program::cargo(root);
+    cargo.args(["build", "--locked", "-p", "bert-xml-wasm", "--lib", "--profile", "wasm"]);
     cargo.args(["--target", wasm_target::TARGET, "--no-default-features", "--features", variant.feature]);
     cargo.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
     if let Some(instructions) = variant.instructions {
@@ -198,9 +198,8 @@ fn table(sizes: &[(&Variant, Size)]) -> String {
 /// # Errors
 /// cargo's.
 pub fn target_directory(root: &Path) -> Result<PathBuf> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let output = program::cargo(root)
         .args(["metadata", "--no-deps", "--format-version", "1"])
-        .current_dir(root)
         .output()
         .context("cargo does not start")?;
     ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));

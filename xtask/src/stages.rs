@@ -1,10 +1,9 @@
 //! `cargo xtask test`: the stages that have to hold, in order, and the time each took.
 
-use crate::{npm, package, vulkan, wasm_target};
+use crate::{npm, package, program, vulkan, wasm_target};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::{
     path::Path,
-    process::Command,
     time::{Duration, Instant},
 };
 
@@ -150,16 +149,7 @@ enum Outcome {
 }
 
 fn run_cargo(root: &Path, words: &[&str], env: &[(&str, &str)]) -> Result<()> {
-    // The cargo that runs us, so that a toolchain chosen on the command line stays chosen.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(words)
-        .envs(env.iter().copied())
-        .current_dir(root)
-        .status()
-        .context("cargo does not start")?;
-    ensure!(status.success(), "cargo {}: {status}", words.join(" "));
-    Ok(())
+    program::run(program::cargo(root).args(words).envs(env.iter().copied()))
 }
 
 /// The stages that `--only A,B` and `--skip A,B` leave, in their own order.

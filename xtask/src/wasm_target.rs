@@ -1,5 +1,6 @@
 //! `cargo xtask wasm-target`: the standard library for wasm32-unknown-unknown, from rustup or from source.
 
+use crate::program;
 use anyhow::{Context, Result, bail, ensure};
 use std::{
     fs,
@@ -71,7 +72,7 @@ fn installed(sysroot: &Path) -> bool {
 fn build_std(sysroot: &Path, archive: &Path) -> Result<()> {
     let sources = sysroot.join("lib/rustlib/src/rust");
     fs::create_dir_all(&sources).with_context(|| format!("creating {}", sources.display()))?;
-    run(Command::new("tar").arg("-I").arg("zstd").arg("-xf").arg(archive).arg("-C").arg(&sources))
+    program::run(Command::new("tar").arg("-I").arg("zstd").arg("-xf").arg(archive).arg("-C").arg(&sources))
         .context("unpacking the standard library's sources (needs tar and zstd)")?;
 
     // Outside the workspace, so that neither its settings nor its lock file take part.
@@ -88,10 +89,9 @@ fn build_empty_crate(scratch: &Path, vendor: &Path) -> Result<PathBuf> {
     let manifest = "[package]\nname = \"empty\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n";
     fs::write(scratch.join("Cargo.toml"), manifest)?;
     fs::write(scratch.join("src/lib.rs"), "#![no_std]\n")?;
-    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut build = program::cargo(scratch);
     build
         .args(["build", "--release", "--target", TARGET, "-Zbuild-std=std,panic_abort,proc_macro,test"])
-        .current_dir(scratch)
         // `-Zbuild-std` on a stable compiler, for this one build.
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_DIR", scratch.join("target"));
@@ -99,7 +99,7 @@ fn build_empty_crate(scratch: &Path, vendor: &Path) -> Result<PathBuf> {
         build.args(["--offline", "--config", "source.crates-io.replace-with='vendored'", "--config"]);
         build.arg(format!("source.vendored.directory='{}'", vendor.display()));
     }
-    run(&mut build).with_context(|| format!("building std for {TARGET}"))?;
+    program::run(&mut build).with_context(|| format!("building std for {TARGET}"))?;
     Ok(scratch.join("target").join(TARGET).join("release/deps"))
 }
 
@@ -115,11 +115,5 @@ fn copy_libraries(from: &Path, to: &Path) -> Result<()> {
         }
         fs::copy(&path, to.join(name)).with_context(|| format!("copying to {}", to.display()))?;
     }
-    Ok(())
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("{:?} does not start", command.get_program()))?;
-    ensure!(status.success(), "{:?}: {status}", command.get_program());
     Ok(())
 }

@@ -225,6 +225,13 @@ mod tests {
         values.iter().map(|value| value.to_bits()).collect()
     }
 
+    /// Fowler, Noll and Vo's hash of 64 bits, a word at a time.
+    fn fnv_1a(words: &[u32]) -> u64 {
+        words.iter().fold(0xcbf2_9ce4_8422_2325, |hash, word| {
+            (hash ^ u64::from(*word)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+    }
+
     #[test]
     fn in_f32_every_probability_is_that_of_f64_at_all_lengths_and_odd_sizes() {
         let xml = |d| HeadShape::Xml { hidden: Some(d), bias: false };
@@ -300,6 +307,24 @@ mod tests {
                     let error = (sigmoid(f64::from(*found)) - sigmoid(*expected)).abs();
                     assert!(error < 0.02, "{seq} tokens: {found} for {expected}");
                 }
+            }
+        }
+    }
+
+    /// What every processor has to find: those without a browser or a second instruction set to compare with, too.
+    #[test]
+    fn in_int8_the_bits_are_those_that_were_written_down() {
+        let own = HeadShape::Xml { hidden: None, bias: true };
+        for (shape, seq, expected) in [
+            (shape(64, 4, 150, HeadShape::Xml { hidden: Some(50), bias: false }), 200, 0x885e_3723_3251_0a17),
+            (shape(36, 3, 71, own), 97, 0x19d8_aa41_46bf_e564),
+            (shape(22, 2, 37, HeadShape::Cls), 50, 0xfff4_afad_9098_43dd),
+        ] {
+            let weights = matrices(&shape, 0.12, Precision::Int8);
+            for isa in Isa::available() {
+                let model = CpuModel::for_isa(isa, shape, weights.clone()).unwrap();
+                let bits = bits(&logits(&model, &mut Workspace::new(1), seq));
+                assert_eq!(fnv_1a(&bits), expected, "{isa:?}, {seq} tokens");
             }
         }
     }
