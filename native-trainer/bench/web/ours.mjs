@@ -1,11 +1,13 @@
 // The npm package's generated build in a worker: from a note's text to the 15 best codes with evidence.
 
+import { answer } from "/answer.mjs";
+
 let coder;
 
 async function bytes(path) {
-  const answer = await fetch(path);
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return new Uint8Array(await answer.arrayBuffer());
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
 }
 
 async function load({ build, model }) {
@@ -29,10 +31,4 @@ async function run({ ids }) {
   return ms;
 }
 
-addEventListener("message", async ({ data }) => {
-  try {
-    postMessage({ value: await (data.load ? load(data.load) : run(data.run)) });
-  } catch (error) {
-    postMessage({ error: String(error) });
-  }
-});
+answer({ load, run });

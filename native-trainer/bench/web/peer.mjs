@@ -1,5 +1,6 @@
 // ONNX Runtime Web on one thread in a worker: from token ids to logits and the attention of the 15 best codes.
 
+import { answer } from "/answer.mjs";
 import * as ort from "/ort/ort.wasm.min.mjs";
 
 const [CLS, SEP] = [2n, 3n];
@@ -27,10 +28,4 @@ async function run({ ids }) {
   return ms;
 }
 
-addEventListener("message", async ({ data }) => {
-  try {
-    postMessage({ value: await (data.load ? load(data.load) : run(data.run)) });
-  } catch (error) {
-    postMessage({ error: String(error) });
-  }
-});
+answer({ load, run });

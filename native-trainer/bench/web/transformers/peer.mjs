@@ -3,6 +3,7 @@
 // The graph is the one of ../peer.mjs. It has the names `ids` and `segments` and wants positions; AutoModel gives the
 // session each input that the graph names.
 
+import { answer } from "/answer.mjs";
 import { AutoModel, AutoTokenizer, Tensor, env } from "/tjs/transformers.min.js";
 
 env.allowRemoteModels = false;
@@ -34,10 +35,4 @@ async function run({ ids }) {
   return ms;
 }
 
-addEventListener("message", async ({ data }) => {
-  try {
-    postMessage({ value: await (data.load ? load(data.load) : run(data.run)) });
-  } catch (error) {
-    postMessage({ error: String(error) });
-  }
-});
+answer({ load, run });
