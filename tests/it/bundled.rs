@@ -57,6 +57,8 @@ fn it_codes_what_a_short_note_says_and_not_what_it_denies() {
         assert!(found.contains(&code.to_owned()), "{code} is not among {found:?}");
     }
     assert!(found.iter().any(|code| code.starts_with("R05")), "no cough among {found:?}");
+    let denied = |code: &String| code.starts_with("R50") || code.starts_with("R07");
+    assert!(!found.iter().any(denied), "fever and chest pain are denied: {found:?}");
 
     let knee =
         first_codes("Right knee pain after a twist on the stairs. Past history of gout and hypothyroidism.");

@@ -11,6 +11,8 @@ use bert_xml_trainer::corpus::{Corpus, Settings, Unknown, prepare};
 use bert_xml_trainer::error::Hint;
 use bert_xml_trainer::ingest::{Columns, read_records};
 
+use crate::process::{argument, command};
+
 /// Long enough for the filter; in no error message.
 const SECRET: &str = "The patient denies fever, chills and any other secret complaint today.";
 
@@ -297,4 +299,38 @@ fn the_commands_prepare_learn_and_compare() {
     assert_eq!(fit["vocabularies"][0]["notes"], 40);
     assert!(!run(&["vocab", "--corpus", &corpus, "--out", &at("small"), "--size", "6"]));
     assert!(!Path::new(&at("small")).exists());
+}
+
+#[test]
+fn records_of_other_splits_are_left_out_of_a_comparison_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (records, poor) = (folder.path().join("n.jsonl"), folder.path().join("poor.txt"));
+    let line = |id: usize, split: &str| {
+        format!(r#"{{"note_id": "{id}", "text": "fever", "codes": [], "split": "{split}"}}"#) + "\n"
+    };
+    fs::write(
+        &records,
+        [line(1, "train"), line(2, "elsewhere"), line(3, "dev"), line(4, "elsewhere")].concat(),
+    )
+    .unwrap();
+    fs::write(&poor, "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nfever\n").unwrap();
+    let words = [
+        "vocab",
+        "--input",
+        argument(&records),
+        "--split-field",
+        "split",
+        "--compare",
+        argument(&poor),
+        "--json",
+        "-",
+    ];
+    let ended = command(&words).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{said}");
+    for expected in ["split `dev`: 1 ", "split `elsewhere`: 2 "] {
+        assert!(said.contains(expected), "{said}");
+    }
+    let fit: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!(fit["vocabularies"][0]["notes"], 1);
 }

@@ -1,12 +1,12 @@
 //! `cargo xtask demo`: from a fresh checkout to the page of a clinic, in one command.
 //!
-//! check → build → a story of training → a note coded by the bundled model → the npm package → the page → served
+//! the machine → build → a story of training → a note coded by the bundled model → the npm package → the page, served
 
 use std::{
     env, fs,
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -24,6 +24,12 @@ use crate::{
 const RUSTUP: Duration = Duration::from_secs(60);
 /// Where the story goes when nobody says otherwise; the trainer's own default.
 const STORY: &str = "out/demo";
+/// Steps that are named.
+const STEPS: usize = 6;
+/// What a story must have taught to be worth telling: the least micro AUC on its test notes, and the worst place of a
+/// code that was planted in its sample note.
+const LEAST_AUC: f64 = 0.90;
+const WORST_PLACE: u64 = 5;
 /// A note for the bundled model, invented.
 const NOTE: &str = "Follow-up visit. 58-year-old woman with type 2 diabetes and hypertension, both well controlled on \
                     metformin and lisinopril. She has had a dry cough and a runny nose for three days, no fever. No chest \
@@ -49,16 +55,15 @@ pub fn run(root: &Path, args: &[String]) -> Result<()> {
     let target = package::target_directory(root)?;
     let mut steps = Steps::new();
     steps.step("the machine", "10 s", || check(&target))?;
-    steps.step("cargo build", "cold 15 min", || build(root))?;
+    steps.step("cargo build", "cold 20 min", || build(root))?;
     let binary = target.join("debug").join(format!("bert-xml{}", env::consts::EXE_SUFFIX));
     let shown = binary.strip_prefix(root).unwrap_or(&binary).display().to_string();
     steps.step("a story of training", "3 min", || story(root, &binary, &told))?;
     steps.step("a note coded by the bundled model", "2 s", || code_a_note(root, &binary))?;
     if let Some(what) = npm::lacking() {
-        eprintln!("\nThe page is left out: {what}; the table above says what brings it.");
-        return Ok(());
+        bail!("the page is left out, all before it is done: {what}; the table above says what brings it");
     }
-    steps.step("the npm package", "cold 15 min", || package::run(root, &["--no-bundlers".into()]))?;
+    steps.step("the npm package", "cold 13 min", || package::run(root, &["--no-bundlers".into()]))?;
     let page = root.join("web-demo");
     steps.step("the page", "30 s", || build_page(root, &page))?;
     println!("\n`bert-xml` is {shown}; the report of the training is {STORY}/report.html.");
@@ -96,7 +101,7 @@ impl Steps {
 
     fn step(&mut self, name: &str, expected: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
         self.number += 1;
-        eprintln!("\n== {}/7 {name} (about {expected} on two cores)", self.number);
+        eprintln!("\n== {}/{STEPS} {name} (about {expected} on two cores)", self.number);
         let start = Instant::now();
         work().with_context(|| format!("step `{name}` failed"))?;
         let (took, all) = (start.elapsed().as_secs_f64(), self.start.elapsed().as_secs_f64());
@@ -105,7 +110,8 @@ impl Steps {
     }
 }
 
-/// `bert-xml demo`, unless its report is there and newer than the program.
+/// `bert-xml demo`, unless its report is there and newer than the program; with our own settings it must have taught
+/// something.
 fn story(root: &Path, binary: &Path, told: &Told) -> Result<()> {
     let changed = |path: &Path| fs::metadata(path).and_then(|it| it.modified()).ok();
     let report = changed(&root.join(STORY).join("report.html"));
@@ -113,7 +119,30 @@ fn story(root: &Path, binary: &Path, told: &Told) -> Result<()> {
         eprintln!("told before: {STORY}/report.html; --again tells it anew");
         return Ok(());
     }
-    program::run(Command::new(binary).arg("demo").args(&told.passed).current_dir(root))
+    program::run(Command::new(binary).arg("demo").args(&told.passed).current_dir(root))?;
+    if told.passed.is_empty() {
+        let report = fs::read(root.join(STORY).join("report.json")).context("reading the story's report")?;
+        taught(&serde_json::from_slice(&report).context("reading the story's report")?)?;
+    }
+    Ok(())
+}
+
+/// Whether the story's first model, BERT-XML, has learnt what this demo is for.
+fn taught(report: &serde_json::Value) -> Result<()> {
+    let auc = report["models"][0]["metrics"]["auc_micro"].as_f64().context("the report has no micro AUC")?;
+    ensure!(auc >= LEAST_AUC, "the story's model has a micro AUC of {auc:.3}, less than {LEAST_AUC}");
+    let planted = report["planted"].as_array().context("the report has no planted codes")?;
+    ensure!(!planted.is_empty(), "no code is planted in the story's sample note");
+    for code in planted {
+        let place = code["rank"].as_u64();
+        ensure!(
+            place.is_some_and(|place| place <= WORST_PLACE),
+            "{} is planted in the story's sample note and is number {} of the codes found, not among the first {WORST_PLACE}",
+            code["code"].as_str().unwrap_or_default(),
+            place.map_or("none".to_owned(), |place| place.to_string()),
+        );
+    }
+    Ok(())
 }
 
 /// The bundled model on an invented note: as a user would call it.
@@ -154,14 +183,31 @@ fn build_page(root: &Path, page: &Path) -> Result<()> {
     npm::build(page, &[], inputs)
 }
 
-/// The server in the foreground, until Ctrl-C.
+/// The server in the foreground until Ctrl-C, and a browser on it where there is a screen.
 fn serve(page: &Path) -> Result<()> {
-    println!("\nServing the page; Ctrl-C ends it.");
-    program::run(Command::new("node").args(["serve.mjs", "--model", "../model"]).current_dir(page))
+    let (mut server, address) = start_server(page)?;
+    println!("\nThe page is at {address}; Ctrl-C ends its server.");
+    if let Some(opener) = opener() {
+        // The address stands above: a browser that does not come is no error.
+        let _ = Command::new(opener).arg(&address).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    }
+    let status = server.wait().context("waiting for the server")?;
+    ensure!(status.success(), "node serve.mjs: {status}");
+    Ok(())
 }
 
 /// Starts the server, waits for its address, and ends it.
 fn serve_once(page: &Path) -> Result<()> {
+    let (mut server, address) = start_server(page)?;
+    // It serves nobody: whether it was there to end is of no account.
+    let _ = server.kill();
+    let _ = server.wait();
+    println!("The page is served by `node web-demo/serve.mjs --model model`, for example at {address}");
+    Ok(())
+}
+
+/// A server that answers, and where.
+fn start_server(page: &Path) -> Result<(Child, String)> {
     let mut server = Command::new("node")
         .args(["serve.mjs", "--model", "../model"])
         .current_dir(page)
@@ -169,14 +215,21 @@ fn serve_once(page: &Path) -> Result<()> {
         .spawn()
         .context("node does not start")?;
     let mut line = String::new();
-    let told = BufReader::new(server.stdout.take().expect("piped")).read_line(&mut line);
-    // It serves nobody: whether it was there to end is of no account.
-    let _ = server.kill();
-    let _ = server.wait();
-    told.context("reading the server's address")?;
-    ensure!(line.contains("http://127.0.0.1:"), "the server printed no address");
-    println!("The page is served by `node web-demo/serve.mjs --model model`, for example at {}", line.trim());
-    Ok(())
+    BufReader::new(server.stdout.take().expect("piped"))
+        .read_line(&mut line)
+        .context("reading the server's address")?;
+    let address = line.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:"));
+    let address = address.context("the server printed no address")?.to_owned();
+    Ok((server, address))
+}
+
+/// What opens an address in the user's browser; nothing on a machine without a screen.
+fn opener() -> Option<&'static str> {
+    if cfg!(target_os = "macos") {
+        return Some("open");
+    }
+    let screen = ["DISPLAY", "WAYLAND_DISPLAY"].into_iter().any(|name| env::var_os(name).is_some());
+    (screen && program::on_path("xdg-open").is_some()).then_some("xdg-open")
 }
 
 /// Prints what is there and what is not, and adds the wasm target where that is safe.
@@ -228,6 +281,26 @@ fn build(root: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_story_that_taught_too_little_fails_and_says_what() {
+        let report = |auc: f64, rank: Option<u64>| {
+            serde_json::json!({
+                "models": [{ "metrics": { "auc_micro": auc } }],
+                "planted": [{ "code": "I10", "rank": 1 }, { "code": "E11.9", "rank": rank }],
+            })
+        };
+        assert!(taught(&report(0.95, Some(5))).is_ok());
+        let said = |report| taught(&report).unwrap_err().to_string();
+        assert_eq!(said(report(0.89, Some(5))), "the story's model has a micro AUC of 0.890, less than 0.9");
+        assert!(
+            said(report(0.95, Some(6))).starts_with("E11.9 is planted"),
+            "{}",
+            said(report(0.95, Some(6)))
+        );
+        assert!(said(report(0.95, None)).contains("number none"), "{}", said(report(0.95, None)));
+        assert!(taught(&serde_json::json!({})).is_err());
+    }
 
     fn parse(args: &[&str]) -> Result<(bool, bool, Vec<String>)> {
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();

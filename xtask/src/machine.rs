@@ -27,7 +27,8 @@ const DISK_LEFT: u64 = GIB;
 const MEMORY: u64 = 3 * GIB;
 /// One compiler (`CARGO_BUILD_JOBS=1`), and then the training.
 const MEMORY_ONE_JOB: u64 = 2 * GIB;
-const NODE: u64 = 20;
+/// What the page's build takes: 20.19 and later of 20, 22.12 and later.
+const NODE: &str = "20.19 or 22.12";
 /// Oldest compiler that the dependencies take.
 const RUST: (u64, u64) = (1, 95);
 
@@ -52,11 +53,11 @@ pub fn needs(target: &Path) -> Vec<Need> {
         ),
         need("Rust", "everything", true, rust(), "rustup update stable".into()),
         need("C compiler", "zstd, linking", true, compiler(), packages.compiler()),
-        need("Node", "browser page, later", false, node(), packages.node()),
-        need("Chromium", "browser page, later", false, browser(), packages.chromium()),
+        need("Node", "npm package, page", false, node(), packages.node()),
+        need("Chromium", "tests of both", false, browser(), packages.chromium()),
         need(
             "wasm32 target",
-            "browser page, later",
+            "npm package, page",
             false,
             wasm(),
             format!("rustup target add {}", wasm_target::TARGET),
@@ -77,7 +78,7 @@ pub fn table(needs: &[Need]) -> String {
     }
     let missing: Vec<&Need> = needs.iter().filter(|need| need.found.is_err()).collect();
     if !missing.is_empty() {
-        out += "\nto get what is not there (optional: not needed for the demo of today):\n";
+        out += "\nto get what is not there (optional: the training goes without):\n";
         for need in missing {
             out += &format!("  {:<14} {}\n", need.name, need.remedy);
         }
@@ -149,10 +150,15 @@ fn compiler() -> Result<String, String> {
 pub fn node() -> Result<String, String> {
     let version = output("node", &["--version"]).ok_or("not found")?;
     let version = version.trim().to_owned();
-    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u64>().ok());
-    match major {
-        Some(major) if major >= NODE => Ok(version),
-        _ => Err(format!("{version}, needs {NODE}")),
+    if node_suits(&version) { Ok(version) } else { Err(format!("{version}, needs {NODE}")) }
+}
+
+fn node_suits(version: &str) -> bool {
+    let mut parts = version.trim_start_matches('v').split('.').map(|part| part.parse::<u64>().unwrap_or(0));
+    match (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) {
+        (20, minor) => minor >= 19,
+        (22, minor) => minor >= 12,
+        (major, _) => major > 22,
     }
 }
 
@@ -235,5 +241,50 @@ impl PackageManager {
             Self::Unknown => "install Chromium or Chrome",
         }
         .into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_what_brings_it() {
+        let need = |name, required, found: Result<&str, &str>| Need {
+            name,
+            purpose: "a purpose",
+            required,
+            found: found.map(str::to_owned).map_err(str::to_owned),
+            remedy: format!("get {name}"),
+        };
+        let all = table(&[need("Rust", true, Ok("1.95")), need("C compiler", true, Ok("cc"))]);
+        assert!(!all.contains("get "), "{all}");
+        let some = table(&[
+            need("Rust", true, Err("not found")),
+            need("Node", false, Err("v18.1.0")),
+            need("disk", true, Ok("9")),
+        ]);
+        let lines: Vec<Vec<&str>> = some.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[1][..3], ["Rust", "MISSING", "not"]);
+        assert_eq!(lines[2][..3], ["Node", "optional", "v18.1.0"]);
+        assert!(
+            some.contains("get Rust") && some.contains("get Node") && !some.contains("get disk"),
+            "{some}"
+        );
+    }
+
+    #[test]
+    fn node_is_taken_from_the_versions_that_the_page_is_built_with() {
+        for (version, suits) in [
+            ("v20.18.1", false),
+            ("v20.19.0", true),
+            ("v21.7.3", false),
+            ("v22.11.0", false),
+            ("v22.12.0", true),
+            ("v24.0.0", true),
+            ("", false),
+        ] {
+            assert_eq!(node_suits(version), suits, "{version}");
+        }
     }
 }

@@ -10,20 +10,35 @@ use std::{
 /// One step of the check, with a name for `--only` and `--skip`.
 struct Stage {
     name: &'static str,
+    group: Group,
     work: Work,
     env: &'static [(&'static str, &'static str)],
 }
+
+/// What a stage's time is spent on.
+#[derive(Clone, Copy, PartialEq)]
+enum Group {
+    Building,
+    Testing,
+    Browsing,
+}
+
+/// The groups as they are told.
+const GROUPS: [(Group, &str); 3] =
+    [(Group::Building, "building"), (Group::Testing, "testing"), (Group::Browsing, "in Node and a browser")];
 
 /// What a stage does.
 enum Work {
     /// A cargo command.
     Cargo(&'static [&'static str]),
+    /// A cargo command for the target of browsers.
+    Wasm(&'static [&'static str]),
     /// burn on wgpu against burn on the CPU, with the binary of the stage `gpu`.
     Vulkan,
     /// The npm package, as `cargo xtask package` builds it; the bundlers, which come from the registry, are left to that command.
     Package,
-    /// `npm ci` and `npm test` in a folder.
-    Npm(&'static str),
+    /// `npm ci`, then scripts of a folder.
+    Npm(&'static str, &'static [&'static str]),
 }
 
 /// The trainer with all that is off by default: both backends of graphics cards (this needs no card and no CUDA) and
@@ -39,38 +54,75 @@ const GPU_BUILD: &[&str] = &[
     GPU_PROFILE,
 ];
 const GPU_PROFILE: &str = "gpu-check";
+/// What the tests without features leave out, with the dependencies of [`GPU_BUILD`].
+const PARQUET_TESTS: &[&str] = &[
+    "test",
+    "--locked",
+    "-p",
+    "bert-xml-trainer",
+    "--lib",
+    "--features",
+    "cuda,wgpu,parquet",
+    "--profile",
+    GPU_PROFILE,
+    "parquet",
+];
+/// The bindings, which no native build reaches.
+const WASM_CLIPPY: &[&str] = &[
+    "clippy",
+    "--locked",
+    "-p",
+    "bert-xml-wasm",
+    "--lib",
+    "--target",
+    wasm_target::TARGET,
+    "--features",
+    "coder,codes",
+    "--",
+    "-D",
+    "warnings",
+];
 
 /// In the order they run: cheap answers first, and the tests last, so that a log ends with their lines.
 /// What a machine lacks is skipped by name, but for `CI=true`.
 const STAGES: &[Stage] = &[
-    Stage { name: "fmt", work: Work::Cargo(&["fmt", "--all", "--check"]), env: &[] },
-    Stage { name: "build", work: Work::Cargo(&["build", "--locked", "--all-targets"]), env: &[] },
+    stage("fmt", Group::Building, Work::Cargo(&["fmt", "--all", "--check"])),
+    stage("build", Group::Building, Work::Cargo(&["build", "--locked", "--all-targets"])),
+    stage(
+        "clippy",
+        Group::Building,
+        Work::Cargo(&["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]),
+    ),
+    stage("wasm", Group::Building, Work::Wasm(WASM_CLIPPY)),
     Stage {
-        name: "clippy",
-        work: Work::Cargo(&["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]),
-        env: &[],
-    },
-    Stage {
-        name: "doc",
-        work: Work::Cargo(&["doc", "--locked", "--no-deps"]),
         env: &[("RUSTDOCFLAGS", "-D warnings")],
+        ..stage("doc", Group::Building, Work::Cargo(&["doc", "--locked", "--no-deps"]))
     },
-    Stage { name: "gpu", work: Work::Cargo(GPU_BUILD), env: &[] },
-    Stage { name: "vulkan", work: Work::Vulkan, env: &[] },
-    Stage { name: "package", work: Work::Package, env: &[] },
-    Stage { name: "npm", work: Work::Npm("wasm"), env: &[] },
-    Stage { name: "page", work: Work::Npm("web-demo"), env: &[] },
-    Stage { name: "test", work: Work::Cargo(&["test", "--locked"]), env: &[] },
+    stage("gpu", Group::Building, Work::Cargo(GPU_BUILD)),
+    stage("vulkan", Group::Testing, Work::Vulkan),
+    stage("parquet", Group::Testing, Work::Cargo(PARQUET_TESTS)),
+    stage("package", Group::Building, Work::Package),
+    stage("npm", Group::Browsing, Work::Npm("wasm", &["check", "test"])),
+    stage("page", Group::Browsing, Work::Npm("web-demo", &["test"])),
+    stage("test", Group::Testing, Work::Cargo(&["test", "--locked"])),
 ];
+
+const fn stage(name: &'static str, group: Group, work: Work) -> Stage {
+    Stage { name, group, work, env: &[] }
+}
 
 impl Stage {
     /// The command as somebody would type it.
     fn command(&self) -> String {
         match self.work {
-            Work::Cargo(words) => format!("cargo {}", words.join(" ")),
+            Work::Cargo(words) | Work::Wasm(words) => format!("cargo {}", words.join(" ")),
             Work::Vulkan => "bert-xml predict --device wgpu, on a Vulkan of the processor".into(),
             Work::Package => "cargo xtask package --no-bundlers".into(),
-            Work::Npm(folder) => format!("npm ci && npm test, in {folder}/"),
+            Work::Npm(folder, scripts) => {
+                let scripts: Vec<String> =
+                    scripts.iter().map(|script| format!(" && npm run {script}")).collect();
+                format!("npm ci{}, in {folder}/", scripts.concat())
+            }
         }
     }
 
@@ -79,26 +131,28 @@ impl Stage {
         match self.work {
             Work::Cargo(_) => None,
             Work::Vulkan => vulkan::lacking(),
+            Work::Wasm(_) => wasm_target::ensure().err().map(|error| format!("{error:#}")),
             Work::Package => match wasm_target::ensure() {
                 Err(error) => Some(format!("{error:#}")),
                 Ok(()) => npm::lacking(),
             },
-            Work::Npm(_) => npm::lacking(),
+            Work::Npm(..) => npm::lacking(),
         }
     }
 
     fn run(&self, root: &Path) -> Result<()> {
         match self.work {
-            Work::Cargo(words) => run_cargo(root, words, self.env),
+            Work::Cargo(words) | Work::Wasm(words) => run_cargo(root, words, self.env),
             Work::Vulkan => {
                 run_cargo(root, GPU_BUILD, self.env)?;
                 let built = package::target_directory(root)?.join(GPU_PROFILE);
                 vulkan::check(root, &built.join(format!("bert-xml{}", std::env::consts::EXE_SUFFIX)))
             }
             Work::Package => package::run(root, &["--no-bundlers".into()]),
-            Work::Npm(folder) => {
-                npm::install(&root.join(folder))?;
-                npm::run(&root.join(folder), &["test"])
+            Work::Npm(folder, scripts) => {
+                let folder = root.join(folder);
+                npm::install(&folder)?;
+                scripts.iter().try_for_each(|script| npm::run(&folder, &["run", script]))
             }
         }
     }
@@ -131,7 +185,7 @@ pub fn run(root: &Path, args: &[String]) -> Result<()> {
             failure = Some(error.context(format!("stage `{}` failed", stage.name)));
             Outcome::Failed
         });
-        done.push((stage.name, start.elapsed(), outcome));
+        done.push((stage.name, stage.group, start.elapsed(), outcome));
         if failure.is_some() {
             break;
         }
@@ -173,10 +227,10 @@ fn choose(args: &[String]) -> Result<Vec<&'static Stage>> {
     Ok(chosen)
 }
 
-/// A line a stage with its time, and the sum.
-fn table(done: &[(&str, Duration, Outcome)]) -> String {
+/// A line a stage with its time, and the sums.
+fn table(done: &[(&str, Group, Duration, Outcome)]) -> String {
     let mut table = "stage    seconds\n".to_owned();
-    for (name, time, outcome) in done {
+    for (name, _, time, outcome) in done {
         let note = match outcome {
             Outcome::Passed => String::new(),
             Outcome::Failed => "  FAILED".into(),
@@ -184,8 +238,13 @@ fn table(done: &[(&str, Duration, Outcome)]) -> String {
         };
         table += &format!("{name:<8} {:>7.1}{note}\n", time.as_secs_f64());
     }
-    let total: Duration = done.iter().map(|(_, time, _)| *time).sum();
-    table + &format!("{:<8} {:>7.1}\n", "total", total.as_secs_f64())
+    let sum = |of: &dyn Fn(Group) -> bool| -> f64 {
+        done.iter().filter(|(_, group, ..)| of(*group)).map(|(_, _, time, _)| time.as_secs_f64()).sum()
+    };
+    table += &format!("{:<8} {:>7.1}\n", "total", sum(&|_| true));
+    let groups =
+        GROUPS.map(|(group, name)| format!("{name} {:.1} min", sum(&|of| of == group) / 60.0)).join(", ");
+    table + &groups + "\n"
 }
 
 #[cfg(test)]
@@ -210,14 +269,15 @@ mod tests {
     fn a_stage_that_is_skipped_says_so_by_name() {
         let second = Duration::from_secs(1);
         let done = [
-            ("fmt", second, Outcome::Passed),
-            ("page", second, Outcome::Skipped("no browser".into())),
-            ("test", second, Outcome::Failed),
+            ("fmt", Group::Building, 60 * second, Outcome::Passed),
+            ("page", Group::Browsing, second, Outcome::Skipped("no browser".into())),
+            ("test", Group::Testing, second, Outcome::Failed),
         ];
         assert_eq!(
             table(&done),
-            "stage    seconds\nfmt          1.0\npage         1.0  skipped: no browser\n\
-             test         1.0  FAILED\ntotal        3.0\n"
+            "stage    seconds\nfmt         60.0\npage         1.0  skipped: no browser\n\
+             test         1.0  FAILED\ntotal       62.0\n\
+             building 1.0 min, testing 0.0 min, in Node and a browser 0.0 min\n"
         );
     }
 }

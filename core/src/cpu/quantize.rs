@@ -156,11 +156,6 @@ impl QuantizedRows {
         }
     }
 
-    /// Row `row`, to write.
-    pub fn row_mut(&mut self, row: usize) -> &mut [u8] {
-        &mut self.values[row * self.stride..][..self.inputs]
-    }
-
     /// Rows `first` and `second`, `first` the earlier, to write.
     pub fn two_rows_mut(&mut self, first: usize, second: usize) -> (&mut [u8], &mut [u8]) {
         let (before, behind) = self.values.split_at_mut(second * self.stride);

@@ -1,12 +1,14 @@
 //! `bert-xml vocab`: learn a vocabulary from a corpus's training notes, or compare vocabularies.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use bert_xml_core::data::Split;
-use bert_xml_core::text::{Tokenizer, VocabConfig, VocabMethod};
+use bert_xml_core::text::{Tokenizer, VocabConfig, VocabMethod, shown};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -16,6 +18,7 @@ use crate::corpus::vocabulary::{Fit, compare, learn, open_vocabulary, table};
 use crate::error::hinted;
 use crate::files::{FolderInTheMaking, STANDARD, check_file_place, distinct, write_atomic};
 use crate::ingest::{Columns, RecordError, Records};
+use crate::talk::say;
 use crate::train::settings::load;
 
 /// How tokens are chosen.
@@ -100,7 +103,14 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
             let texts = corpus.notes(options.split)?.map(|note| Ok(note?.text));
             compare(context, texts, Some(corpus.count(options.split)), &tokenizers)?
         }
-        None => compare(context, record_texts(options)?, None, &tokenizers)?,
+        None => {
+            let passed_over = RefCell::default();
+            let counts = compare(context, record_texts(options, &passed_over)?, None, &tokenizers)?;
+            for (word, records) in passed_over.into_inner() {
+                say(&format!("not counted: records of split {word}: {records} (--split {})", options.split));
+            }
+            counts
+        }
     };
     let rows = vocabularies.iter().zip(counts);
     let fits: Vec<Fit> =
@@ -108,15 +118,23 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     show(options, &fits)
 }
 
-/// Texts of the record files; empty ones count as notes without words.
-fn record_texts(options: &Options) -> Result<impl Iterator<Item = Result<String>>> {
+/// Texts of the record files; empty ones count as notes without words. Records of other splits are counted by the words
+/// in their field.
+fn record_texts<'a>(
+    options: &Options,
+    passed_over: &'a RefCell<BTreeMap<String, u64>>,
+) -> Result<impl Iterator<Item = Result<String>> + use<'a>> {
     let records = Records::open(&options.input, &options.columns).map_err(RecordError::hinted)?;
     let (by_split, split) = (options.columns.split_field.is_some(), options.split);
     Ok(records.filter_map(move |record| match record {
         Ok(record) => {
-            let wanted =
-                !by_split || record.split.as_deref().and_then(|word| word.parse().ok()) == Some(split);
-            wanted.then_some(Ok(record.note.text))
+            // `--split-field` asks for it in every record.
+            let word = record.split.unwrap_or_default();
+            if by_split && word.parse().ok() != Some(split) {
+                *passed_over.borrow_mut().entry(shown(&word)).or_default() += 1;
+                return None;
+            }
+            Some(Ok(record.note.text))
         }
         Err(error) => Some(Err(error.hinted())),
     }))
