@@ -6,6 +6,7 @@ mod cli;
 mod demo;
 mod evaluate;
 mod hf_folder;
+mod imputation;
 mod model_parity;
 mod outputs;
 mod predict;

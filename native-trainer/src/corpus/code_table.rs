@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use bert_xml_core::codes::label_set::HEADER;
 use bert_xml_core::codes::{
-    Chronic, Code, CodeSystem, IcdTable, LabelSet, OrderFile, OrderSystem, TabularSources, table_from_tabular,
+    Chronic, Code, CodeSystem, IcdTable, Indicator, LabelSet, OrderFile, OrderSystem, TabularSources,
+    table_from_tabular,
 };
 
 /// Codes of one system. ICD-10-CM has a table; other systems have a list of descriptions, or nothing, and
@@ -172,6 +173,21 @@ impl CodeTable {
         super::billable::billable(self.icd.as_ref()?, code).map(|code| code.dotted())
     }
 
+    /// Whether this is ICD-10-CM.
+    pub fn has_icd10cm(&self) -> bool {
+        self.icd.is_some()
+    }
+
+    /// Whether the table says of any code whether it is chronic.
+    pub fn has_chronic(&self) -> bool {
+        self.icd.as_ref().is_some_and(|table| table.codes().any(|entry| entry.chronic().is_some()))
+    }
+
+    /// AHRQ's chronic indicator of a canonical code; none where the table has none.
+    pub fn chronic(&self, code: &str) -> Option<Indicator> {
+        self.icd.as_ref()?.lookup(code).ok().flatten()?.chronic()
+    }
+
     /// The description of a canonical code; empty if none is known.
     pub fn description(&self, code: &str) -> String {
         if let Some(description) = self.given.get(code) {
@@ -250,7 +266,7 @@ mod tests {
             (Standing::Known, Standing::Unlisted)
         );
         let entry = full.icd.as_ref().unwrap().lookup("Q99.1").unwrap().unwrap();
-        assert_eq!(entry.chronic(), Some(bert_xml_core::codes::Indicator::Chronic));
+        assert_eq!(entry.chronic(), Some(Indicator::Chronic));
 
         let own = write("own.tsv", "no table");
         let error = open(Release { order: Some(&order), ..of(&own) }).unwrap_err().to_string();

@@ -22,6 +22,9 @@ pub struct Columns {
     /// Field with the date, ISO 8601 [default: date]
     #[arg(long, value_name = "NAME", help_heading = "Fields of the records")]
     pub date_field: Option<String>,
+    /// Field with the encounter: chronic imputation counts encounters [default: encounter_id]
+    #[arg(long, value_name = "NAME", help_heading = "Fields of the records")]
+    pub encounter_field: Option<String>,
     /// Field with the type of the note [default: note_type]
     #[arg(long, value_name = "NAME", help_heading = "Fields of the records")]
     pub type_field: Option<String>,
@@ -57,6 +60,11 @@ impl Columns {
     /// The date's field.
     pub fn date(&self) -> &str {
         self.date_field.as_deref().unwrap_or("date")
+    }
+
+    /// The encounter's field.
+    pub fn encounter(&self) -> &str {
+        self.encounter_field.as_deref().unwrap_or("encounter_id")
     }
 
     /// The note type's field.
@@ -98,6 +106,7 @@ impl Columns {
         want(self.patient(), self.patient_field.is_some());
         want(self.note_id(), self.note_id_field.is_some());
         want(self.date(), self.date_field.is_some());
+        want(self.encounter(), self.encounter_field.is_some());
         want(self.note_type(), self.type_field.is_some());
         for name in self.text() {
             want(name, !self.text_field.is_empty());
@@ -145,6 +154,7 @@ mod tests {
             ("patient_id", false),
             ("id", true),
             ("date", false),
+            ("encounter_id", false),
             ("note_type", false),
             ("title", true),
             ("body", true),

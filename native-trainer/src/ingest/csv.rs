@@ -202,10 +202,17 @@ mod tests {
         assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 4]);
         let text = |text: &str| Cell::Text(text.into());
         let absent = Cell::Absent;
-        let first =
-            [absent.clone(), text("a"), absent.clone(), absent, text("No\nfever, \"ok\""), text("I10;Z66")];
+        let first = [
+            absent.clone(),
+            text("a"),
+            absent.clone(),
+            absent.clone(),
+            absent,
+            text("No\nfever, \"ok\""),
+            text("I10;Z66"),
+        ];
         assert_eq!(rows[0].cells, first);
-        assert_eq!(rows[1].cells[4], text(""));
+        assert_eq!(rows[1].cells[5], text(""));
         let unix = rows_of(b"t\n\"a\nb\"\nc\n", Some("t")).unwrap();
         assert_eq!(unix.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 4]);
     }
@@ -243,6 +250,6 @@ mod tests {
         );
         assert_eq!(message(b"\n\n"), "f.csv, line 1: the first line names the columns");
         // A column that nobody named may lack.
-        assert_eq!(rows_of(b"x\na\n", None).unwrap()[0].cells[4], Cell::Absent);
+        assert_eq!(rows_of(b"x\na\n", None).unwrap()[0].cells[5], Cell::Absent);
     }
 }

@@ -19,6 +19,8 @@ pub struct Record {
     pub note: Note,
     /// The word in the split field, as written; none without `--split-field`.
     pub split: Option<String>,
+    /// The encounter that the note belongs to, where the record names it.
+    pub encounter: Option<String>,
     /// Whether the record names its patient.
     pub has_patient: bool,
     /// The file as given.
@@ -216,6 +218,7 @@ impl Builder {
         if let Some(date) = &date {
             reader.check_date(columns.date(), date)?;
         }
+        let encounter = reader.name(columns.encounter())?;
         let mut parts = Vec::new();
         let mut present = false;
         for field in columns.text() {
@@ -236,7 +239,7 @@ impl Builder {
             codes: reader.codes(columns)?,
         };
         let (has_patient, file, line) = (patient.is_some(), place.file.clone(), reader.row.line);
-        Ok(Record { note, split, has_patient, file, line })
+        Ok(Record { note, split, encounter, has_patient, file, line })
     }
 }
 
