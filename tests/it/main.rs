@@ -7,6 +7,7 @@ mod demo;
 mod evaluate;
 mod hf_folder;
 mod imputation;
+mod ingest;
 mod model_parity;
 mod outputs;
 mod predict;

@@ -101,7 +101,7 @@ impl Columns {
         let mut wanted: Vec<Wanted> = Vec::new();
         let mut want = |name: &str, asked: bool| match wanted.iter_mut().find(|field| field.name == name) {
             Some(field) => field.asked |= asked,
-            None => wanted.push(Wanted { name: name.to_owned(), asked }),
+            None => wanted.push(Wanted { name: name.to_owned(), asked, any_case: false }),
         };
         want(self.patient(), self.patient_field.is_some());
         want(self.note_id(), self.note_id_field.is_some());
@@ -121,10 +121,12 @@ impl Columns {
 
 /// A field that is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     pub name: String,
-    /// Whether a flag names it.
+    /// Whether it must be there: a flag names it, or the format does.
     pub asked: bool,
+    /// Whether the case of a column's title does not matter.
+    pub any_case: bool,
 }
 
 #[cfg(test)]

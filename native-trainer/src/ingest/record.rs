@@ -48,7 +48,7 @@ impl Record {
 
 /// What a field holds in one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Cell {
+pub(crate) enum Cell {
     /// Nothing, or null.
     Absent,
     Text(String),
@@ -60,7 +60,7 @@ pub(super) enum Cell {
 }
 
 /// A row's wanted cells.
-pub(super) struct Row {
+pub(crate) struct Row {
     pub line: u64,
     pub cells: Vec<Cell>,
 }
@@ -243,6 +243,17 @@ impl Builder {
     }
 }
 
+/// Whether this is `YYYY-MM-DD`, or a full timestamp that begins so.
+pub(crate) fn is_iso_date(date: &str) -> bool {
+    let extended = date.get(4..5) == Some("-") && date.get(7..8) == Some("-");
+    extended
+        && if date.len() == 10 {
+            date.parse::<jiff::civil::Date>().is_ok()
+        } else {
+            date.parse::<jiff::Timestamp>().is_ok() || date.parse::<jiff::civil::DateTime>().is_ok()
+        }
+}
+
 struct RowReader<'a> {
     place: &'a Place,
     wanted: &'a [Wanted],
@@ -289,13 +300,7 @@ impl RowReader<'_> {
 
     fn check_date(&self, field: &str, date: &str) -> Result<(), RecordError> {
         let rule = "is no ISO 8601 date (YYYY-MM-DD, or a full timestamp)";
-        let extended = date.get(4..5) == Some("-") && date.get(7..8) == Some("-");
-        let valid = if date.len() == 10 {
-            date.parse::<jiff::civil::Date>().is_ok()
-        } else {
-            date.parse::<jiff::Timestamp>().is_ok() || date.parse::<jiff::civil::DateTime>().is_ok()
-        };
-        if extended && valid {
+        if is_iso_date(date) {
             return Ok(());
         }
         // With a word in it, it is no date that somebody mistyped, but another column.

@@ -1,0 +1,158 @@
+//! Notes of documents: `DocumentReference`, `DiagnosticReport`, `Composition`.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::super::ccda::{codes_of, oid};
+use super::super::ledger::Place;
+use super::super::markup::html_text;
+use super::super::outlet::{Outlet, SourceRecord};
+use super::attachment::{Content, Without, read};
+use super::index::Index;
+use super::json::{concept, list, reference, referred, text};
+use super::resources::Resource;
+use crate::ingest::record::is_iso_date;
+
+/// Reads notes, and joins them with an index.
+pub(super) struct Documents {
+    index: Index,
+}
+
+impl Documents {
+    pub(super) fn new(index: Index) -> Self {
+        Self { index }
+    }
+
+    /// Writes the note of a resource, if it is one that holds any.
+    pub(super) fn add(
+        &mut self,
+        file: &Path,
+        place: Place<'_>,
+        resource: &Resource,
+        outlet: &mut Outlet<'_>,
+    ) -> Result<()> {
+        let value = &resource.value;
+        let Some(kind) = text(value, "resourceType") else {
+            return outlet.ledger.list(place, "no FHIR resource: it names no resourceType", "");
+        };
+        let id = text(value, "id").or(resource.alias.as_deref()).unwrap_or_default();
+        let note_id = match id {
+            "" => format!("{}:{}", place.file, place.line),
+            id => format!("{kind}/{id}"),
+        };
+        let status =
+            ["status", "docStatus"].iter().any(|field| text(value, field) == Some("entered-in-error"));
+        let attachments: Vec<&Value> = match kind {
+            "DocumentReference" => {
+                list(value, "content").iter().filter_map(|part| part.get("attachment")).collect()
+            }
+            "DiagnosticReport" => list(value, "presentedForm").iter().collect(),
+            "Composition" => Vec::new(),
+            _ => return Ok(()),
+        };
+        // Reports without a form are results of measurements, and many.
+        if kind == "DiagnosticReport" && attachments.is_empty() {
+            outlet.ledger.count("diagnostic reports without a form", 1);
+            return Ok(());
+        }
+        if status {
+            return outlet.ledger.list(place, "a document that was entered in error", &note_id);
+        }
+        let mut codes = Vec::new();
+        let note = if kind == "Composition" {
+            let sections = list(value, "section").iter().map(section_text).filter(|text| !text.is_empty());
+            sections.collect::<Vec<_>>().join("\n\n")
+        } else {
+            match self.first_text(file, place, &note_id, &attachments, outlet)? {
+                None => return Ok(()),
+                Some(Content::Text(text)) => text,
+                Some(Content::Document(document)) => {
+                    codes = codes_of(&document, &self.index.system, place, &mut outlet.ledger)?;
+                    document.text
+                }
+            }
+        };
+        let encounter = encounter_of(value);
+        match encounter {
+            None => outlet.ledger.count("documents without an encounter", 1),
+            Some(encounter) => {
+                let (found, known) = self.index.codes_of(encounter);
+                if !known {
+                    outlet.ledger.list(place, "a document of an encounter that is not there", &note_id)?;
+                }
+                codes = found.into_iter().chain(codes).collect();
+            }
+        }
+        let dates = ["date", "effectiveDateTime", "issued"];
+        let dated = dates.iter().filter_map(|field| text(value, field)).find(|date| is_iso_date(date));
+        let date = dated.map(str::to_owned).or_else(|| self.index.day_of(encounter?));
+        outlet.put(
+            place,
+            SourceRecord {
+                note_id,
+                patient_id: reference(value, "subject").unwrap_or_default().to_owned(),
+                encounter_id: encounter.unwrap_or_default().to_owned(),
+                date: date.unwrap_or_default(),
+                note_type: one_line(
+                    concept(value.get("type")).or(concept(value.get("code"))).unwrap_or(kind),
+                ),
+                text: note,
+                codes,
+                ..SourceRecord::default()
+            },
+        )
+    }
+
+    /// The same document in two forms (plain and HTML) is one note: the first that reads. What does not read before it is
+    /// listed.
+    fn first_text(
+        &self,
+        file: &Path,
+        place: Place<'_>,
+        note_id: &str,
+        attachments: &[&Value],
+        outlet: &mut Outlet<'_>,
+    ) -> Result<Option<Content>> {
+        let oid = oid(&self.index.system).unwrap_or_default();
+        for attachment in attachments {
+            match read(file, attachment, oid) {
+                Ok(content) => return Ok(Some(content)),
+                Err(Without { rule, value }) => {
+                    outlet.ledger.list(place, &rule, if value.is_empty() { note_id } else { &value })?;
+                }
+            }
+        }
+        if attachments.is_empty() {
+            outlet.ledger.list(place, "a document without an attachment", note_id)?;
+        }
+        Ok(None)
+    }
+}
+
+/// A section's title and narrative, and those of the sections in it.
+fn section_text(section: &Value) -> String {
+    let own =
+        section.get("text").and_then(|narrative| text(narrative, "div")).map(html_text).unwrap_or_default();
+    let nested = list(section, "section").iter().map(section_text);
+    let parts: Vec<String> = std::iter::once(own).chain(nested).filter(|part| !part.is_empty()).collect();
+    match (text(section, "title"), parts.is_empty()) {
+        (_, true) => String::new(),
+        (None, false) => parts.join("\n\n"),
+        (Some(title), false) => format!("{title}\n{}", parts.join("\n\n")),
+    }
+}
+
+/// The encounter of a document: `context.encounter[0]` of a `DocumentReference`, `encounter` of the others.
+fn encounter_of(value: &Value) -> Option<&str> {
+    let in_context = value.get("context").and_then(|context| list(context, "encounter").first());
+    match in_context {
+        Some(found) => referred(text(found, "reference")?),
+        None => reference(value, "encounter"),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
