@@ -266,11 +266,15 @@ fn bundle() -> Value {
         document("none", first, json!({"contentType": "text/plain"})),
         document("alone", None, text("text/plain", NOTE.as_bytes())),
         document("lost", Some("Encounter/e9"), text("text/plain", NOTE.as_bytes())),
+        document("binary", first, json!({"url": "https://ehr.example/fhir/Binary/b1"})),
+        document("damaged", first, json!({"url": "Binary/b2"})),
         document("cda", Some("urn:uuid:e-two"), text("application/hl7-cda+xml", cda("J45.909").as_bytes())),
         {"resource": {"resourceType": "Composition", "id": "comp", "status": "final", "type": {"text": "Discharge\nsummary"},
             "subject": {"reference": "Patient/p"}, "encounter": {"reference": "https://ehr.example/fhir/Encounter/e1/_history/3"},
             "date": "2026", "section": [{"title": "Course", "text": {"div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">Slept well.<br/>Ate.</div>"},
                 "section": [{"title": "Plan", "text": {"div": "<div>Home</div>"}}]}]}},
+        {"resource": {"resourceType": "Binary", "id": "b1", "contentType": "text/html", "data": base64(b"<p>Seen</p>today")}},
+        {"resource": {"resourceType": "Binary", "id": "b2", "contentType": "text/plain"}},
         {"resource": {"resourceType": "Patient", "id": "p"}},
         {"resource": {"resourceType": "Encounter", "id": "e1", "period": {"start": "2026-01-01T08:00:00Z"},
             "diagnosis": [{"condition": {"reference": "Condition/c2"}, "rank": 1}]}},
@@ -323,7 +327,7 @@ fn fhir_documents_get_the_codes_of_their_encounter() {
     write(folder.path(), "in/attachments/note 1.txt", NOTE);
     write(folder.path(), "secret.txt", NOTE);
     let bundled = ingest(&["fhir", argument(&folder.path().join("in"))]);
-    let names = ["cda", "file", "html", "plain"].map(|id| format!("DocumentReference/{id}"));
+    let names = ["binary", "cda", "file", "html", "plain"].map(|id| format!("DocumentReference/{id}"));
     let names: Vec<&str> = ["Composition/comp"].into_iter().chain(names.iter().map(String::as_str)).collect();
     bundled.ids(&names);
     assert_eq!(
@@ -334,6 +338,7 @@ fn fhir_documents_get_the_codes_of_their_encounter() {
     );
     assert_eq!(bundled.records["DocumentReference/html"]["text"], "No fever.\n- Rest");
     assert_eq!(bundled.records["DocumentReference/file"]["text"], NOTE);
+    assert_eq!(bundled.records["DocumentReference/binary"]["text"], "Seen\ntoday");
     let composition = &bundled.records["Composition/comp"];
     assert_eq!(composition["text"], "Course\nSlept well.\nAte.\n\nPlan\nHome");
     // A year is no day: that of the encounter stands in for it.
@@ -348,18 +353,19 @@ fn fhir_documents_get_the_codes_of_their_encounter() {
         "History\nWheezing & cough\nfor two days.\n\nProblems\n- Asthma\n\nAllergies\nNone"
     );
     let expected = [
-        "18 no code of ICD-10-CM 10I",
-        "19 a condition without a code of icd10cm c4",
-        "20 a condition that is refuted c5",
+        "22 no code of ICD-10-CM 10I",
+        "23 a condition without a code of icd10cm c4",
+        "24 a condition that is refuted c5",
         "4 an attachment outside of its file's folder ../secret.txt",
         "5 an attachment at an address: nothing is fetched https://ehr.example/fhir/Binary/9",
         "6 an attachment of a type that is not read (text, HTML and C-CDA are) application/pdf",
         "7 an attachment whose data is not base64 DocumentReference/broken",
         "8 an attachment without data and address DocumentReference/none",
+        "12 an attachment without data and address DocumentReference/damaged",
         "9 a note without a code DocumentReference/alone",
         "10 a document of an encounter that is not there DocumentReference/lost",
         "10 a note without a code DocumentReference/lost",
-        "22 no FHIR resource: it names no resourceType",
+        "26 no FHIR resource: it names no resourceType",
     ];
     bundled.reports(&expected);
     bundled.says("problems and diagnoses in documents without a code of the system: 1");
@@ -384,8 +390,8 @@ fn fhir_documents_get_the_codes_of_their_encounter() {
     write(bulk.path(), "attachments/note 1.txt", NOTE);
     let exported = ingest(&["fhir", argument(bulk.path())]);
     assert_eq!(exported.records, bundled.records);
-    assert_eq!(exported.report.len(), expected.len() + 5, "{:#?}", exported.report);
-    exported.says("a line that is not JSON: 5");
+    assert_eq!(exported.report.len(), expected.len() + 6, "{:#?}", exported.report);
+    exported.says("a line that is not JSON: 6");
 
     // A Bundle that is cut off gives what stands before, and says where it ends.
     let whole = bundle().to_string();
@@ -393,7 +399,7 @@ fn fhir_documents_get_the_codes_of_their_encounter() {
     write(
         folder.path(),
         "conditions.json",
-        &whole.replace("DocumentReference", "Basic").replace("Composition", "Basic"),
+        whole.replace("DocumentReference", "Basic").replace("Composition", "Basic"),
     );
     let partly = ingest(&["fhir", argument(&cut), argument(&folder.path().join("conditions.json"))]);
     assert!(partly.records.contains_key("DocumentReference/plain"), "{:?}", partly.records.keys());

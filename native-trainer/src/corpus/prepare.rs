@@ -1,7 +1,7 @@
 //! From records to a corpus: filter, canonical codes, split by patient; chronic imputation; then the label set.
 //!
 //! Records are read once. Where chronic codes are imputed, the notes are spooled and read again from there
-//! ([`super::histories`]).
+//! (`histories`).
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -1,14 +1,16 @@
-//! The text of an attachment: its data, or a file beside the one that names it. Nothing is fetched.
+//! The text of an attachment: its data, a `Binary` of the same files, or a file beside the one that names it. Nothing is
+//! fetched.
 
 use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::super::ccda::{Document, from_base64, read_document};
+use super::super::ccda::{Document, from_base64, oid, read_document};
 use super::super::files::file_name;
 use super::super::markup::{decoded, decoded_xml, html_text, one_line_end};
 use super::super::packed::read_whole;
+use super::index::Index;
 use super::json::text;
 
 /// What an attachment holds.
@@ -16,6 +18,8 @@ pub(super) enum Content {
     Text(String),
     /// A C-CDA document, which may have codes of its own.
     Document(Box<Document>),
+    /// It is in the `Binary` with this hash of its id, whichever file that is in.
+    Binary(u64),
 }
 
 /// Why an attachment gives no text: a rule to count by, and a name to look for.
@@ -28,14 +32,17 @@ fn without<T>(rule: &str, value: &str) -> Result<T, Without> {
     Err(Without { rule: rule.to_owned(), value: value.to_owned() })
 }
 
-/// Reads an attachment of a resource in `file`; codes of a C-CDA document are those of the system with this identifier.
-pub(super) fn read(file: &Path, attachment: &Value, oid: &str) -> Result<Content, Without> {
+/// Reads an attachment of a resource in `file`, or a `Binary`, which has the same fields.
+pub(super) fn read(file: &Path, attachment: &Value, index: &Index) -> Result<Content, Without> {
     let (bytes, name) = match (text(attachment, "data"), text(attachment, "url")) {
         (Some(data), _) => match from_base64(data) {
             Some(bytes) => (bytes, String::new()),
             None => return without("an attachment whose data is not base64", ""),
         },
-        (None, Some(url)) => beside(file, url)?,
+        (None, Some(url)) => match index.binary(url) {
+            Some(binary) => return Ok(Content::Binary(binary)),
+            None => beside(file, url)?,
+        },
         (None, None) => return without("an attachment without data and address", ""),
     };
     let declared = text(attachment, "contentType").map(str::to_ascii_lowercase);
@@ -54,7 +61,7 @@ pub(super) fn read(file: &Path, attachment: &Value, oid: &str) -> Result<Content
             let Some(xml) = decoded_xml(&bytes) else {
                 return without("an attachment in an encoding that is not known", "");
             };
-            match read_document(&xml, oid) {
+            match read_document(&xml, oid(&index.system).unwrap_or_default()) {
                 Ok(document) => Ok(Content::Document(Box::new(document))),
                 Err(rule) => without(&format!("an attached document: {rule}"), ""),
             }
@@ -80,9 +87,6 @@ fn beside(file: &Path, url: &str) -> Result<(Vec<u8>, String), Without> {
     let shown: String = address.chars().filter(|c| !c.is_control()).take(200).collect();
     if address.contains(':') || address.starts_with("//") {
         return without("an attachment at an address: nothing is fetched", &shown);
-    }
-    if address.starts_with("Binary/") {
-        return without("an attachment in a Binary resource, which is not read", &shown);
     }
     let relative = PathBuf::from(percent_decode_str(address).decode_utf8_lossy().into_owned());
     if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {

@@ -1,16 +1,17 @@
 //! Notes of documents: `DocumentReference`, `DiagnosticReport`, `Composition`.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::Result;
 use serde_json::Value;
 
-use super::super::ccda::{codes_of, oid};
+use super::super::ccda::codes_of;
 use super::super::ledger::Place;
 use super::super::markup::html_text;
 use super::super::outlet::{Outlet, SourceRecord};
 use super::attachment::{Content, Without, read};
-use super::index::Index;
+use super::index::{Index, hashed};
 use super::json::{concept, list, reference, referred, text};
 use super::resources::Resource;
 use crate::ingest::record::is_iso_date;
@@ -18,11 +19,20 @@ use crate::ingest::record::is_iso_date;
 /// Reads notes, and joins them with an index.
 pub(super) struct Documents {
     index: Index,
+    /// Notes whose text is in a `Binary`, by its hash.
+    waiting: HashMap<u64, Vec<Waiting>>,
+}
+
+/// A note that waits for its text.
+struct Waiting {
+    file: String,
+    line: u64,
+    record: SourceRecord,
 }
 
 impl Documents {
     pub(super) fn new(index: Index) -> Self {
-        Self { index }
+        Self { index, waiting: HashMap::new() }
     }
 
     /// Writes the note of a resource, if it is one that holds any.
@@ -60,21 +70,17 @@ impl Documents {
         if status {
             return outlet.ledger.list(place, "a document that was entered in error", &note_id);
         }
-        let mut codes = Vec::new();
-        let note = if kind == "Composition" {
+        let content = if kind == "Composition" {
             let sections = list(value, "section").iter().map(section_text).filter(|text| !text.is_empty());
-            sections.collect::<Vec<_>>().join("\n\n")
+            Content::Text(sections.collect::<Vec<_>>().join("\n\n"))
         } else {
-            match self.first_text(file, place, &note_id, &attachments, outlet)? {
+            match self.first_that_reads(file, place, &note_id, &attachments, outlet)? {
+                Some(content) => content,
                 None => return Ok(()),
-                Some(Content::Text(text)) => text,
-                Some(Content::Document(document)) => {
-                    codes = codes_of(&document, &self.index.system, place, &mut outlet.ledger)?;
-                    document.text
-                }
             }
         };
         let encounter = encounter_of(value);
+        let mut codes = Vec::new();
         match encounter {
             None => outlet.ledger.count("documents without an encounter", 1),
             Some(encounter) => {
@@ -82,32 +88,78 @@ impl Documents {
                 if !known {
                     outlet.ledger.list(place, "a document of an encounter that is not there", &note_id)?;
                 }
-                codes = found.into_iter().chain(codes).collect();
+                codes = found;
             }
         }
         let dates = ["date", "effectiveDateTime", "issued"];
         let dated = dates.iter().filter_map(|field| text(value, field)).find(|date| is_iso_date(date));
         let date = dated.map(str::to_owned).or_else(|| self.index.day_of(encounter?));
-        outlet.put(
-            place,
-            SourceRecord {
-                note_id,
-                patient_id: reference(value, "subject").unwrap_or_default().to_owned(),
-                encounter_id: encounter.unwrap_or_default().to_owned(),
-                date: date.unwrap_or_default(),
-                note_type: one_line(
-                    concept(value.get("type")).or(concept(value.get("code"))).unwrap_or(kind),
-                ),
-                text: note,
-                codes,
-                ..SourceRecord::default()
-            },
-        )
+        let record = SourceRecord {
+            note_id,
+            patient_id: reference(value, "subject").unwrap_or_default().to_owned(),
+            encounter_id: encounter.unwrap_or_default().to_owned(),
+            date: date.unwrap_or_default(),
+            note_type: one_line(concept(value.get("type")).or(concept(value.get("code"))).unwrap_or(kind)),
+            codes,
+            ..SourceRecord::default()
+        };
+        self.put(place, record, content, outlet)
+    }
+
+    fn put(
+        &mut self,
+        place: Place<'_>,
+        mut record: SourceRecord,
+        content: Content,
+        outlet: &mut Outlet<'_>,
+    ) -> Result<()> {
+        match content {
+            Content::Text(text) => record.text = text,
+            Content::Document(document) => {
+                let own = codes_of(&document, &self.index.system, place, &mut outlet.ledger)?;
+                record.codes.extend(own);
+                record.text = document.text;
+            }
+            Content::Binary(binary) => {
+                let waiting = Waiting { file: place.file.to_owned(), line: place.line, record };
+                self.waiting.entry(binary).or_default().push(waiting);
+                return Ok(());
+            }
+        }
+        outlet.put(place, record)
+    }
+
+    /// Whether notes wait for a `Binary`: the files are read once more.
+    pub(super) fn wait(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Writes the notes that wait for this resource, if it is a `Binary`.
+    pub(super) fn binary(&mut self, file: &Path, resource: &Resource, outlet: &mut Outlet<'_>) -> Result<()> {
+        let value = &resource.value;
+        let id = text(value, "id").or(resource.alias.as_deref()).unwrap_or_default();
+        if text(value, "resourceType") != Some("Binary") {
+            return Ok(());
+        }
+        for Waiting { file: of, line, record } in self.waiting.remove(&hashed(id)).unwrap_or_default() {
+            let place = Place { file: &of, line };
+            match read(file, value, &self.index) {
+                Ok(content) => self.put(place, record, content, outlet)?,
+                Err(Without { rule, value }) => {
+                    outlet.ledger.list(
+                        place,
+                        &rule,
+                        if value.is_empty() { &record.note_id } else { &value },
+                    )?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The same document in two forms (plain and HTML) is one note: the first that reads. What does not read before it is
     /// listed.
-    fn first_text(
+    fn first_that_reads(
         &self,
         file: &Path,
         place: Place<'_>,
@@ -115,9 +167,8 @@ impl Documents {
         attachments: &[&Value],
         outlet: &mut Outlet<'_>,
     ) -> Result<Option<Content>> {
-        let oid = oid(&self.index.system).unwrap_or_default();
         for attachment in attachments {
-            match read(file, attachment, oid) {
+            match read(file, attachment, &self.index) {
                 Ok(content) => return Ok(Some(content)),
                 Err(Without { rule, value }) => {
                     outlet.ledger.list(place, &rule, if value.is_empty() { note_id } else { &value })?;

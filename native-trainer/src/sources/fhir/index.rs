@@ -1,6 +1,6 @@
 //! What notes are joined with: the encounters, and the codes of each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use anyhow::Result;
@@ -10,7 +10,7 @@ use super::super::ccda::oid;
 use super::super::code_lists::CodeLists;
 use super::super::ledger::{Ledger, Place};
 use super::super::notation::spelled;
-use super::json::{is_coded, list, reference, text};
+use super::json::{is_coded, list, reference, referred, text};
 use super::resources::Resource;
 
 /// Conditions that refer to the encounter themselves come after those that its `diagnosis` lists.
@@ -31,6 +31,8 @@ pub(super) struct Index {
     encounters: HashMap<u64, [u8; 10]>,
     /// Other names of resources.
     aliases: HashMap<u64, u64>,
+    /// Every `Binary`.
+    binaries: HashSet<u64>,
 }
 
 impl Index {
@@ -54,6 +56,7 @@ impl Index {
             diagnoses: Vec::new(),
             encounters: HashMap::new(),
             aliases: HashMap::new(),
+            binaries: HashSet::new(),
         }
     }
 
@@ -85,6 +88,9 @@ impl Index {
                     }
                 }
                 ledger.count("encounters", 1);
+            }
+            "Binary" => {
+                self.binaries.extend(text(value, "id").or(resource.alias.as_deref()).map(hashed));
             }
             "Condition" => self.condition(place, resource, ledger)?,
             _ => {}
@@ -156,6 +162,12 @@ impl Index {
         (self.codes.of(own), self.encounters.contains_key(&own))
     }
 
+    /// The `Binary` that an address names, if it is in one of the files.
+    pub(super) fn binary(&self, url: &str) -> Option<u64> {
+        let own = self.own(hashed(referred(url)?));
+        self.binaries.contains(&own).then_some(own)
+    }
+
     /// The first day of an encounter as it is written.
     pub(super) fn day_of(&self, encounter: &str) -> Option<String> {
         let day = self.encounters.get(&self.own(hashed(encounter)))?;
@@ -163,7 +175,8 @@ impl Index {
     }
 }
 
-fn hashed(id: &str) -> u64 {
+/// 64 bits of a hash of an id.
+pub(super) fn hashed(id: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);
     hasher.finish()

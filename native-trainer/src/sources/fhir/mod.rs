@@ -3,7 +3,8 @@
 //! Notes are the attachments of a `DocumentReference` or a `DiagnosticReport` and the sections of a `Composition`. Their
 //! codes are those of the `Condition`s of the same `Encounter`: the conditions that refer to it, and those that its
 //! `diagnosis` names. Resources come in any order and in any file, so all files are read twice: what notes are joined
-//! with goes to memory (16 bytes a code, about 60 an encounter), then the notes stream.
+//! with goes to memory (16 bytes a code, about 60 an encounter), then the notes stream. Notes whose text is in a `Binary`
+//! wait without it (some hundred bytes each) until the files were read a third time.
 
 mod attachment;
 mod documents;
@@ -60,6 +61,12 @@ pub fn read(
             None => Ok(()),
         })?;
         progress.advance(1);
+    }
+    if documents.wait() {
+        for path in &found {
+            // Damage is told of already.
+            resources::each(path, None, &mut |_, resource, _| documents.binary(path, &resource, outlet))?;
+        }
     }
     progress.finish();
     Ok(())
