@@ -403,7 +403,7 @@ fn fhir_documents_get_the_codes_of_their_encounter() {
     );
     let partly = ingest(&["fhir", argument(&cut), argument(&folder.path().join("conditions.json"))]);
     assert!(partly.records.contains_key("DocumentReference/plain"), "{:?}", partly.records.keys());
-    assert!(partly.said.contains("a file that is not JSON from here on: 1"), "{}", partly.said);
+    assert!(partly.said.contains("a file that is no FHIR in JSON from here on: 1"), "{}", partly.said);
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! Which codes are chronic conditions, by AHRQ's indicators.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bert_xml_core::codes::{Chronic, Code, Indicator};
 use serde::{Deserialize, Serialize};
 
-use super::code_table::CodeTable;
+use super::code_table::{CodeTable, read_chronic};
 use super::imputation::ChronicImputation;
 use crate::error::hinted;
 
@@ -89,14 +88,7 @@ impl ChronicCodes {
                 "chronic imputation: the code table has no chronic indicators",
                 "give AHRQ's file with --chronic-indicator FILE, or with the table by --chronic",
             )),
-            ChronicIndicator::File(path) => {
-                let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-                let text =
-                    String::from_utf8(text).with_context(|| format!("{} is not UTF-8", path.display()))?;
-                Ok(Self::File(Box::new(
-                    Chronic::from_csv(&text).with_context(|| path.display().to_string())?,
-                )))
-            }
+            ChronicIndicator::File(path) => Ok(Self::File(Box::new(read_chronic(path)?))),
         }
     }
 
@@ -112,6 +104,8 @@ impl ChronicCodes {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use bert_xml_core::codes::CodeSystem;
 
     use super::*;

@@ -6,7 +6,7 @@
 //! make parts of 700 MB. All files are without a name, and gone with the process.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -17,9 +17,9 @@ use bert_xml_core::data::Split;
 use bert_xml_core::text::Note;
 
 use super::imputation::{ChronicImputation, Undated, Visit, day_of, impute};
-use super::patients::patient_hash;
 use crate::error::hinted;
 use crate::ingest::Record;
+use crate::ingest::numbered::{Numbered, hashed};
 
 /// Files by which patients are told apart.
 const PARTS: u64 = 64;
@@ -33,9 +33,7 @@ pub(super) struct Histories {
     rule: ChronicImputation,
     spool: zstd::stream::write::Encoder<'static, BufWriter<File>>,
     parts: Vec<BufWriter<File>>,
-    /// Chronic codes by number, and the numbers.
-    codes: Vec<String>,
-    numbers: HashMap<String, u32>,
+    codes: Numbered,
     files: Vec<Arc<str>>,
     notes: u64,
     folder: PathBuf,
@@ -53,8 +51,7 @@ impl Histories {
             rule,
             spool,
             parts,
-            codes: Vec::new(),
-            numbers: HashMap::new(),
+            codes: Numbered::default(),
             files: Vec::new(),
             notes: 0,
             folder: folder.to_owned(),
@@ -81,16 +78,16 @@ impl Histories {
         if !record.has_patient {
             return Ok(());
         }
-        let patient = patient_hash(&note.patient_id);
+        let patient = hashed(&note.patient_id);
         let encounter = match &record.encounter {
-            Some(encounter) => patient_hash(&format!("{}\n{encounter}", note.patient_id)),
-            None => patient_hash(&format!("{}\n\n{ordinal}", note.patient_id)),
+            Some(encounter) => hashed(&format!("{}\n{encounter}", note.patient_id)),
+            None => hashed(&format!("{}\n\n{ordinal}", note.patient_id)),
         };
         if self.files.last().is_none_or(|last| *last != record.file) {
             self.files.push(record.file.clone());
         }
         let chronic =
-            note.codes.iter().filter(|code| is_chronic(code)).map(|code| self.number(code)).collect();
+            note.codes.iter().filter(|code| is_chronic(code)).map(|code| self.codes.number(code)).collect();
         let row = Row {
             patient,
             ordinal,
@@ -104,16 +101,6 @@ impl Histories {
     /// Notes so far.
     pub(super) fn notes(&self) -> u64 {
         self.notes
-    }
-
-    fn number(&mut self, code: &str) -> u32 {
-        if let Some(number) = self.numbers.get(code) {
-            return *number;
-        }
-        let number = self.codes.len() as u32;
-        self.codes.push(code.to_owned());
-        self.numbers.insert(code.to_owned(), number);
-        number
     }
 
     /// Imputes, and gives every note back in the order it came in, with the codes that were added to it, sorted.
@@ -148,8 +135,7 @@ impl Histories {
             spool.read_until(b'\n', &mut line).context(SPOOLING)?;
             let (split, note): (Split, Note) = serde_json::from_slice(&line).context(SPOOLING)?;
             let codes = added.of(ordinal).context(SPOOLING)?;
-            let mut codes: Vec<String> =
-                codes.iter().map(|code| self.codes[*code as usize].clone()).collect();
+            let mut codes: Vec<String> = codes.iter().map(|code| self.codes.code(*code).to_owned()).collect();
             codes.sort_unstable();
             each(split, note, codes)?;
         }

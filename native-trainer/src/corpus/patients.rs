@@ -1,7 +1,6 @@
 //! Which split each patient is in.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use anyhow::Result;
 use bert_xml_core::data::Split;
@@ -10,13 +9,7 @@ use bert_xml_core::text::shown;
 use super::settings::Settings;
 use crate::error::hinted;
 use crate::ingest::Record;
-
-/// 64 bits of a hash of a patient's id, the same in every run.
-pub(super) fn patient_hash(patient: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    patient.hash(&mut hasher);
-    hasher.finish()
-}
+use crate::ingest::numbered::hashed;
 
 /// The split of each patient so far, 16 bytes a patient.
 #[derive(Default)]
@@ -50,7 +43,7 @@ impl Patients {
             self.counts[split as usize] += 1;
             return Ok(split);
         }
-        match self.splits.insert(patient_hash(patient), split) {
+        match self.splits.insert(hashed(patient), split) {
             None => self.counts[split as usize] += 1,
             Some(before) if before == split => {}
             Some(before) => {

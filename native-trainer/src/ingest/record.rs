@@ -1,7 +1,6 @@
 //! From the cells of a row to a note, by the rules that hold for every format.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +9,7 @@ use bert_xml_core::text::{Note, shown};
 
 use super::columns::{Columns, MAX_NAME, Wanted};
 use super::error::RecordError;
+use super::numbered::hashed;
 use super::source::{self, Format};
 
 /// A record: a note, and where it stands.
@@ -150,9 +150,7 @@ impl Records {
         while let Some((place, rows)) = &mut self.current {
             if let Some(row) = rows.next() {
                 let record = self.builder.build(place, row?)?;
-                let mut hasher = DefaultHasher::new();
-                record.note.note_id.hash(&mut hasher);
-                if !self.seen.insert(hasher.finish()) {
+                if !self.seen.insert(hashed(&record.note.note_id)) {
                     return Err(RecordError::Duplicate {
                         file: record.file.to_string(),
                         line: record.line,

@@ -1,33 +1,22 @@
 //! The codes of many encounters, 16 bytes a code: MIMIC-IV's six million diagnoses are 100 MB.
 
-use std::collections::HashMap;
+use crate::ingest::numbered::Numbered;
 
 /// Codes by key while they come in, in any order.
 #[derive(Debug, Default)]
 pub(super) struct CodeLists {
     /// Key, place in the key's list, number of the code.
     rows: Vec<(u64, u32, u32)>,
-    codes: Vec<String>,
-    numbers: HashMap<String, u32>,
+    codes: Numbered,
     sorted: bool,
 }
 
 impl CodeLists {
     /// Adds a code to the list of a key, at a place; equal places keep their order of coming.
     pub(super) fn add(&mut self, key: u64, place: u32, code: &str) {
-        let number = self.number(code);
+        let number = self.codes.number(code);
         self.rows.push((key, place, number));
         self.sorted = false;
-    }
-
-    fn number(&mut self, code: &str) -> u32 {
-        if let Some(number) = self.numbers.get(code) {
-            return *number;
-        }
-        let number = self.codes.len() as u32;
-        self.codes.push(code.to_owned());
-        self.numbers.insert(code.to_owned(), number);
-        number
     }
 
     /// All that were added.
@@ -48,7 +37,7 @@ impl CodeLists {
                 numbers.push(*number);
             }
         }
-        numbers.into_iter().map(|number| self.codes[number as usize].clone()).collect()
+        numbers.into_iter().map(|number| self.codes.code(number).to_owned()).collect()
     }
 }
 

@@ -1,7 +1,6 @@
 //! Where all sources put their records: the last checks, and the lines that `prepare` reads.
 
 use std::collections::{BTreeMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use serde_json::{Map, Value};
 use super::ledger::{Ledger, Place};
 use crate::files::write_lines;
 use crate::ingest::columns::MAX_NAME;
+use crate::ingest::numbered::hashed;
 use crate::ingest::record::is_iso_date;
 
 /// A note on its way out. Empty fields are not written.
@@ -93,9 +93,7 @@ impl Outlet<'_> {
         if record.codes.is_empty() && !self.keep_uncoded {
             return self.ledger.list(place, "a note without a code", &id);
         }
-        let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
-        if !self.seen.insert(hasher.finish()) {
+        if !self.seen.insert(hashed(&id)) {
             return self.ledger.list(place, "a note id that was there before", &id);
         }
         if !record.date.is_empty() && !is_iso_date(&record.date) {

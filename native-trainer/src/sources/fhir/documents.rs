@@ -11,9 +11,10 @@ use super::super::ledger::Place;
 use super::super::markup::html_text;
 use super::super::outlet::{Outlet, SourceRecord};
 use super::attachment::{Content, Without, read};
-use super::index::{Index, hashed};
+use super::index::Index;
 use super::json::{concept, list, reference, referred, text};
 use super::resources::Resource;
+use crate::ingest::numbered::hashed;
 use crate::ingest::record::is_iso_date;
 
 /// Reads notes, and joins them with an index.

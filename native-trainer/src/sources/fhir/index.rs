@@ -1,7 +1,6 @@
 //! What notes are joined with: the encounters, and the codes of each.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use anyhow::Result;
 use bert_xml_core::codes::CodeSystem;
@@ -12,6 +11,7 @@ use super::super::ledger::{Ledger, Place};
 use super::super::notation::spelled;
 use super::json::{is_coded, list, reference, referred, text};
 use super::resources::Resource;
+use crate::ingest::numbered::hashed;
 
 /// Conditions that refer to the encounter themselves come after those that its `diagnosis` lists.
 const BEHIND: u32 = 1 << 16;
@@ -173,11 +173,4 @@ impl Index {
         let day = self.encounters.get(&self.own(hashed(encounter)))?;
         String::from_utf8(day.to_vec()).ok().filter(|day| !day.starts_with('\0'))
     }
-}
-
-/// 64 bits of a hash of an id.
-pub(super) fn hashed(id: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    hasher.finish()
 }

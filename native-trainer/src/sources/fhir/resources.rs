@@ -54,7 +54,7 @@ pub(super) fn each<'o>(path: &Path, mut outlet: Option<&mut Outlet<'o>>, on: &mu
                 let place = Place { file: &file, line: error.line() as u64 };
                 outlet.ledger.list(
                     place,
-                    "a file that is not JSON from here on",
+                    "a file that is no FHIR in JSON from here on",
                     &format!("entry {}", entry + 1),
                 )
             }
