@@ -276,17 +276,23 @@ fn bundle() -> Value {
         {"resource": {"resourceType": "Binary", "id": "b1", "contentType": "text/html", "data": base64(b"<p>Seen</p>today")}},
         {"resource": {"resourceType": "Binary", "id": "b2", "contentType": "text/plain"}},
         {"resource": {"resourceType": "Patient", "id": "p"}},
-        {"resource": {"resourceType": "Encounter", "id": "e1", "period": {"start": "2026-01-01T08:00:00Z"},
+        {"resource": {"resourceType": "Encounter", "subject": {"reference": "Patient/p"}, "id": "e1", "period": {"start": "2026-01-01T08:00:00Z"},
             "diagnosis": [{"condition": {"reference": "Condition/c2"}, "rank": 1}]}},
-        {"fullUrl": "urn:uuid:e-two", "resource": {"resourceType": "Encounter", "id": "e2"}},
-        {"resource": {"resourceType": "Condition", "id": "c1", "code": code("icd-10-cm", "I10"), "encounter": {"reference": "Encounter/e1"}}},
-        {"resource": {"resourceType": "Condition", "id": "c2", "code": code("icd-10-cm", "e119")}},
-        {"resource": {"resourceType": "Condition", "id": "c3", "code": code("icd-10-cm", "10I"), "encounter": {"reference": "Encounter/e1"}}},
-        {"resource": {"resourceType": "Condition", "id": "c4", "code": code("icd-9-cm", "401.9"), "encounter": {"reference": "Encounter/e1"}}},
-        {"resource": {"resourceType": "Condition", "id": "c5", "code": code("icd-10-cm", "Z66"), "encounter": {"reference": "Encounter/e1"},
+        {"fullUrl": "urn:uuid:e-two", "resource": {"resourceType": "Encounter", "subject": {"reference": "Patient/p"}, "id": "e2"}},
+        {"resource": {"resourceType": "Condition", "subject": {"reference": "Patient/p"}, "id": "c1", "code": code("icd-10-cm", "I10"), "encounter": {"reference": "Encounter/e1"}}},
+        {"resource": {"resourceType": "Condition", "subject": {"reference": "Patient/p"}, "id": "c2", "code": code("icd-10-cm", "e119")}},
+        {"resource": {"resourceType": "Condition", "subject": {"reference": "Patient/p"}, "id": "c3", "code": code("icd-10-cm", "10I"), "encounter": {"reference": "Encounter/e1"}}},
+        {"resource": {"resourceType": "Condition", "subject": {"reference": "Patient/p"}, "id": "c4", "code": code("icd-9-cm", "401.9"), "encounter": {"reference": "Encounter/e1"}}},
+        {"resource": {"resourceType": "Condition", "subject": {"reference": "Patient/p"}, "id": "c5", "code": code("icd-10-cm", "Z66"), "encounter": {"reference": "Encounter/e1"},
             "verificationStatus": {"coding": [{"code": "refuted"}]}}},
-        {"resource": {"resourceType": "Condition", "id": "c6", "code": code("icd-10-cm", "Z23"), "encounter": {"reference": "urn:uuid:e-two"}}},
+        {"resource": {"resourceType": "Condition", "subject": {"reference": "Patient/p"}, "id": "c6", "code": code("icd-10-cm", "Z23"), "encounter": {"reference": "urn:uuid:e-two"}}},
         {"resource": {"id": "untyped"}},
+        // Another patient's, whose server counts its encounters from 1, too.
+        {"resource": {"resourceType": "Encounter", "subject": {"reference": "Patient/q"}, "id": "e1"}},
+        {"resource": {"resourceType": "Condition", "subject": {"reference": "Patient/q"}, "id": "c7", "code": code("icd-10-cm", "Z00.00"),
+            "encounter": {"reference": "Encounter/e1"}}},
+        {"resource": {"resourceType": "Composition", "id": "other", "status": "final", "subject": {"reference": "Patient/q"},
+            "encounter": {"reference": "Encounter/e1"}, "section": [{"text": {"div": "<div>Well.</div>"}}]}},
     ]})
 }
 
@@ -366,8 +372,11 @@ fn fhir_documents_get_the_codes_of_their_encounter() {
         "10 a document of an encounter that is not there DocumentReference/lost",
         "10 a note without a code DocumentReference/lost",
         "26 no FHIR resource: it names no resourceType",
+        "27 an encounter with the id of another patient's e1",
+        "29 a document of another patient than its encounter Composition/other",
     ];
     bundled.reports(&expected);
+    bundled.says("codes of conditions of another patient than their encounter, left out: 1");
     bundled.says("problems and diagnoses in documents without a code of the system: 1");
 
     // The same resources as a bulk export, a file a type and one of them packed: the same records.
@@ -458,6 +467,7 @@ fn vaers_reports_get_their_terms() {
         "6 a damaged row 2 values; the header has 10 columns",
         "5 symptoms of a report that is not in the data 25009",
     ]);
+    read.says("values that are not UTF-8, read as Windows-1252: 1");
     fs::remove_file(folder.path().join("1990/1990VAERSSYMPTOMS.csv")).unwrap();
     let error = fail(&[
         "ingest",

@@ -35,6 +35,8 @@ pub(crate) struct CsvRows<R> {
     record: ByteRecord,
     /// What a value is written in that is not UTF-8; none where that is an error.
     otherwise: Option<&'static Encoding>,
+    /// Values that were.
+    pub legacy: u64,
     /// Whether nothing that follows an error can be read: the file is cut off, damaged or open-ended.
     pub broken: bool,
 }
@@ -87,8 +89,8 @@ impl<R: BufRead> CsvRows<R> {
         }
         let (file, width) = (file.clone(), header.len());
         let record = ByteRecord::new();
-        let (otherwise, broken) = (None, false);
-        Ok(Self { file, reader, width, compression, columns, behind, record, otherwise, broken })
+        let (otherwise, legacy, broken) = (None, 0, false);
+        Ok(Self { file, reader, width, compression, columns, behind, record, otherwise, legacy, broken })
     }
 
     /// Takes values that are not UTF-8 for text in another encoding.
@@ -127,6 +129,7 @@ impl<R: Read> CsvRows<R> {
                 None => Cell::Absent,
                 Some(Ok(value)) => Cell::Text(value.to_owned()),
                 Some(Err(_)) if self.otherwise.is_some() => {
+                    self.legacy += 1;
                     let bytes = value.unwrap_or_default();
                     let read = |encoding: &'static Encoding| {
                         encoding.decode_without_bom_handling(bytes).0.into_owned()

@@ -130,6 +130,9 @@ impl Reading {
                 self.progress.advance(read - std::mem::replace(&mut self.shown, read));
             }
         }
+        if table.rows.legacy > 0 {
+            outlet.ledger.count("values that are not UTF-8, read as Windows-1252", table.rows.legacy);
+        }
         Ok(())
     }
 

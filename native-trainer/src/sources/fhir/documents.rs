@@ -11,7 +11,7 @@ use super::super::ledger::Place;
 use super::super::markup::html_text;
 use super::super::outlet::{Outlet, SourceRecord};
 use super::attachment::{Content, Without, read};
-use super::index::Index;
+use super::index::{Found, Index};
 use super::json::{concept, list, reference, referred, text};
 use super::resources::Resource;
 use crate::ingest::numbered::hashed;
@@ -48,8 +48,7 @@ impl Documents {
         let Some(kind) = text(value, "resourceType") else {
             return outlet.ledger.list(place, "no FHIR resource: it names no resourceType", "");
         };
-        let id = text(value, "id").or(resource.alias.as_deref()).unwrap_or_default();
-        let note_id = match id {
+        let note_id = match resource.names().next().unwrap_or_default() {
             "" => format!("{}:{}", place.file, place.line),
             id => format!("{kind}/{id}"),
         };
@@ -80,16 +79,33 @@ impl Documents {
                 None => return Ok(()),
             }
         };
-        let encounter = encounter_of(value);
+        let (encounter, patient) = (encounter_of(value), reference(value, "subject"));
+        let several = value.get("context").is_some_and(|context| list(context, "encounter").len() > 1);
+        if several {
+            outlet.ledger.list(place, "a document of several encounters, joined with the first", &note_id)?;
+        }
         let mut codes = Vec::new();
         match encounter {
             None => outlet.ledger.count("documents without an encounter", 1),
             Some(encounter) => {
-                let (found, known) = self.index.codes_of(encounter);
-                if !known {
-                    outlet.ledger.list(place, "a document of an encounter that is not there", &note_id)?;
-                }
-                codes = found;
+                codes = match self.index.codes_of(encounter, patient) {
+                    Found::Codes(codes) => codes,
+                    Found::Unknown(codes) => {
+                        outlet.ledger.list(
+                            place,
+                            "a document of an encounter that is not there",
+                            &note_id,
+                        )?;
+                        codes
+                    }
+                    Found::OfAnother => {
+                        return outlet.ledger.list(
+                            place,
+                            "a document of another patient than its encounter",
+                            &note_id,
+                        );
+                    }
+                };
             }
         }
         let dates = ["date", "effectiveDateTime", "issued"];
@@ -97,7 +113,7 @@ impl Documents {
         let date = dated.map(str::to_owned).or_else(|| self.index.day_of(encounter?));
         let record = SourceRecord {
             note_id,
-            patient_id: reference(value, "subject").unwrap_or_default().to_owned(),
+            patient_id: patient.unwrap_or_default().to_owned(),
             encounter_id: encounter.unwrap_or_default().to_owned(),
             date: date.unwrap_or_default(),
             note_type: one_line(concept(value.get("type")).or(concept(value.get("code"))).unwrap_or(kind)),
@@ -138,11 +154,12 @@ impl Documents {
     /// Writes the notes that wait for this resource, if it is a `Binary`.
     pub(super) fn binary(&mut self, file: &Path, resource: &Resource, outlet: &mut Outlet<'_>) -> Result<()> {
         let value = &resource.value;
-        let id = text(value, "id").or(resource.alias.as_deref()).unwrap_or_default();
         if text(value, "resourceType") != Some("Binary") {
             return Ok(());
         }
-        for Waiting { file: of, line, record } in self.waiting.remove(&hashed(id)).unwrap_or_default() {
+        let names = resource.names().map(hashed);
+        let waiting: Vec<Waiting> = names.filter_map(|name| self.waiting.remove(&name)).flatten().collect();
+        for Waiting { file: of, line, record } in waiting {
             let place = Place { file: &of, line };
             match read(file, value, &self.index) {
                 Ok(content) => self.put(place, record, content, outlet)?,

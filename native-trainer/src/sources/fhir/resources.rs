@@ -20,6 +20,13 @@ pub(super) struct Resource {
     pub(super) alias: Option<String>,
 }
 
+impl Resource {
+    /// Its own id, and what its Bundle calls it otherwise.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        text(&self.value, "id").into_iter().chain(self.alias.as_deref())
+    }
+}
+
 /// What takes resources, and where to put what comes of them.
 pub(super) type On<'f, 'o> = dyn FnMut(Place<'_>, Resource, Option<&mut Outlet<'o>>) -> Result<()> + 'f;
 
