@@ -254,7 +254,7 @@ impl Walk<'_> {
         }
         self.document.text = match self.body {
             Some((_, media, _)) if !media.starts_with("text/") => {
-                return Err(format!("the document's body is {media}: only text is read"));
+                return Err("the document's body is of a type that is not read (text is)".to_owned());
             }
             Some((false, _, content)) => one_line_end(content.trim()),
             Some((true, _, content)) => {
@@ -386,4 +386,63 @@ pub fn read(
     }
     progress.finish();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DOCUMENT: &str = "<?xml version=\"1.0\"?><c:ClinicalDocument xmlns:c=\"urn:hl7-org:v3\"><c:id root=\"1.2\"/>\
+        <c:componentOf><c:encompassingEncounter><c:id root=\"1.3\" extension=\"v7\"/><c:effectiveTime><c:low value=\"20260102\"/>\
+        </c:effectiveTime></c:encompassingEncounter></c:componentOf><c:component><c:structuredBody><c:component><c:section>\
+        <c:code code=\"46240-8\"/><c:title>Encounters</c:title><c:text><c:table><c:tr><c:td>Office</c:td><c:td>Asthma &amp; cough\
+        </c:td></c:tr></c:table></c:text><c:entry><c:encounter><c:entryRelationship><c:act><c:entryRelationship><c:observation>\
+        <c:value code=\"J45.909\" codeSystem=\"2.16.840.1.113883.6.90\"/></c:observation></c:entryRelationship></c:act>\
+        </c:entryRelationship></c:encounter></c:entry></c:section></c:component></c:structuredBody></c:component></c:ClinicalDocument>";
+    const ICD10CM: &str = "2.16.840.1.113883.6.90";
+
+    #[test]
+    fn an_encounter_and_its_diagnosis_are_read() {
+        let document = read_document(DOCUMENT, ICD10CM).unwrap();
+        assert_eq!((document.encounter.as_str(), document.date.as_str()), ("1.3:v7", "2026-01-02"));
+        assert_eq!(document.text, "Encounters\nOffice | Asthma & cough");
+        assert_eq!((document.codes, document.other_systems), (vec!["J45.909".to_owned()], 0));
+        let other = read_document(DOCUMENT, "2.16.840.1.113883.6.103").unwrap();
+        assert_eq!((other.codes.len(), other.other_systems), (0, 1));
+    }
+
+    #[test]
+    fn a_body_of_text_is_the_note() {
+        let of = |attributes: &str, content: &str| {
+            let xml = format!(
+                "<ClinicalDocument><component><nonXMLBody><text {attributes}>{content}</text></nonXMLBody></component>\
+                 </ClinicalDocument>"
+            );
+            read_document(&xml, ICD10CM).map(|document| document.text)
+        };
+        assert_eq!(of("", "No fever.\r\nRest.").as_deref(), Ok("No fever.\nRest."));
+        assert_eq!(
+            of("mediaType=\"text/plain\" representation=\"B64\"", "Tm8g\n ZmV2ZXI").as_deref(),
+            Ok("No fever")
+        );
+        assert!(of("representation=\"B64\"", "?").unwrap_err().contains("not base64"));
+        let deep = format!("<ClinicalDocument>{}", "<a>".repeat(10_000));
+        assert!(read_document(&deep, ICD10CM).unwrap_err().contains("more than 256 deep"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        #[test]
+        fn no_damage_is_a_crash(cut in 0usize..1200, at in 0usize..1200, with in "[<>/&;\"a =]{0,3}") {
+            let mut damaged: String = DOCUMENT.chars().take(cut).collect();
+            let at = at.min(damaged.len());
+            damaged.insert_str(at, &with);
+            // A document or a rule, and the rule has no words of the note.
+            if let Err(rule) = read_document(&damaged, ICD10CM) {
+                prop_assert!(!rule.contains("cough"));
+            }
+        }
+    }
 }

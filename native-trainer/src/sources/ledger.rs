@@ -27,6 +27,8 @@ pub struct Ledger {
     counted: BTreeMap<String, u64>,
 }
 
+/// The longest id, code or address that is shown, in characters.
+const LONGEST: usize = 200;
 /// Bytes that are kept before they are written.
 const BUFFER: usize = 1 << 16;
 
@@ -41,13 +43,26 @@ impl Ledger {
         Ok(Self { file, buffer, listed: BTreeMap::new(), counted: BTreeMap::new() })
     }
 
-    /// Lists a row under a rule; `value` is an id, a code or a name, never words of a note.
+    /// Lists a row under a rule. `value` is an id, a code or a name; where it cannot be one, because columns or quotes have
+    /// slipped, it may be words of a note, and only its length is told.
     ///
     /// # Errors
     /// Whatever the disk says.
     pub fn list(&mut self, place: Place<'_>, rule: &str, value: &str) -> Result<()> {
-        let flat = |text: &str| text.replace(['\t', '\n', '\r'], " ");
-        let line = format!("{}\t{}\t{rule}\t{}\n", flat(place.file), place.line, flat(value));
+        let length = value.chars().count();
+        if length > LONGEST || value.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return self.list_detail(place, rule, &format!("a value of {length} characters"));
+        }
+        self.list_detail(place, rule, value)
+    }
+
+    /// Lists a row under a rule, with words of ours that say more.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn list_detail(&mut self, place: Place<'_>, rule: &str, detail: &str) -> Result<()> {
+        let file = place.file.replace(['\t', '\n', '\r'], " ");
+        let line = format!("{file}\t{}\t{rule}\t{detail}\n", place.line);
         self.buffer.extend_from_slice(line.as_bytes());
         self.add_to(rule, 1, true);
         if self.buffer.len() >= BUFFER { self.flush() } else { Ok(()) }
@@ -98,11 +113,14 @@ mod tests {
         let mut ledger = Ledger::start(&path).unwrap();
         let place = |line| Place { file: "a.csv", line };
         ledger.list(place(3), "no code", "n1").unwrap();
-        ledger.list(place(5), "no code", "n\t2").unwrap();
+        ledger.list(place(5), "no code", "denies chest pain").unwrap();
         ledger.count("encounters", 7);
         let [listed, counted] = ledger.finish().unwrap();
         assert_eq!((listed["no code"], counted["encounters"]), (2, 7));
         let text = std::fs::read_to_string(path).unwrap();
-        assert_eq!(text, "file\tline\trule\tvalue\na.csv\t3\tno code\tn1\na.csv\t5\tno code\tn 2\n");
+        assert_eq!(
+            text,
+            "file\tline\trule\tvalue\na.csv\t3\tno code\tn1\na.csv\t5\tno code\ta value of 17 characters\n"
+        );
     }
 }

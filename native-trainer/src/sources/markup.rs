@@ -195,7 +195,19 @@ pub(super) fn one_line_end(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_html_becomes_text_and_its_words_survive(before in "[<>&;a-z\"'/= !-]{0,40}", words in "[a-z]{1,8}( [a-z]{1,8}){0,3}") {
+            let text = html_text(&format!("{before}--></script></style></title></head></template>\"'><p>{words}</p>"));
+            prop_assert!(!text.contains("\n\n\n") && text.trim() == text);
+            html_text(&before);
+            prop_assert_eq!(html_text(&format!("<p>{words}</p>")), words);
+        }
+    }
 
     #[test]
     fn blocks_stand_on_lines_cells_apart_and_items_with_a_dash() {

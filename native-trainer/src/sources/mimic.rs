@@ -211,7 +211,7 @@ impl Mimic {
         if !self.types.is_empty()
             && !self.types.iter().any(|kind| kind.trim().eq_ignore_ascii_case(&note_type))
         {
-            outlet.ledger.count(&format!("notes of type {note_type}, not asked for"), 1);
+            outlet.ledger.count("notes of types that were not asked for", 1);
             return Ok(());
         }
         if note_id.is_empty() {

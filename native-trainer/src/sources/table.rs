@@ -83,7 +83,7 @@ impl Table {
                 Some(Ok(row)) => return Ok(Some(TableRow { row })),
                 Some(Err(error)) if self.rows.broken => return Err(error.hinted()),
                 Some(Err(RecordError::Malformed { file, line, rule })) => {
-                    ledger.list(Place { file: &file, line }, "a damaged row", &rule)?;
+                    ledger.list_detail(Place { file: &file, line }, "a damaged row", &rule)?;
                 }
                 Some(Err(error)) => return Err(error.hinted()),
             }

@@ -59,7 +59,7 @@ pub(super) fn each<'o>(path: &Path, mut outlet: Option<&mut Outlet<'o>>, on: &mu
             (Err(error), _) if error.is_io() => Err(error).with_context(|| format!("reading {file}")),
             (Err(error), Some(outlet)) => {
                 let place = Place { file: &file, line: error.line() as u64 };
-                outlet.ledger.list(
+                outlet.ledger.list_detail(
                     place,
                     "a file that is no FHIR in JSON from here on",
                     &format!("entry {}", entry + 1),
