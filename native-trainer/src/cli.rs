@@ -27,6 +27,8 @@ enum Command {
     Synth(commands::synth::Options),
     /// Put together a list of conditions and their wordings for `synth --conditions`
     Wordings(commands::wordings::Options),
+    /// Turn what hospitals and archives have into records: MIMIC, FHIR, C-CDA, VAERS, CodiEsp
+    Ingest(commands::ingest::Options),
     /// Turn records into a corpus: filter, split by patient, choose the label set
     Prepare(commands::prepare::Options),
     /// Learn a vocabulary from a corpus, or compare vocabularies
@@ -93,6 +95,7 @@ fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Synth(options) => commands::synth::run(context, &options),
         Command::Wordings(options) => commands::wordings::run(&options),
+        Command::Ingest(options) => commands::ingest::run(context, &options),
         Command::Prepare(options) => commands::prepare::run(context, &options),
         Command::Vocab(options) => commands::vocab::run(context, &options),
         Command::Pretrain(options) => commands::pretrain::run(context, &options),

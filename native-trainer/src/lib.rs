@@ -2,7 +2,7 @@
 //!
 //! One direction, and the modules in its order; a module uses only earlier ones:
 //!
-//! records → corpus → vocabulary → pretraining → fine-tuning → prediction → shipping → report → demo
+//! sources → records → corpus → vocabulary → pretraining → fine-tuning → prediction → shipping → report → demo
 //!
 //! Core computes; this crate reads, schedules, writes and shows. [`commands`] has one thin file a subcommand.
 
@@ -16,6 +16,7 @@ pub mod progress;
 pub mod context;
 
 pub mod ingest;
+pub mod sources;
 pub mod corpus;
 pub mod synth;
 pub mod evaluation;

@@ -6,6 +6,8 @@ mod cli;
 mod demo;
 mod evaluate;
 mod hf_folder;
+mod imputation;
+mod ingest;
 mod model_parity;
 mod outputs;
 mod predict;

@@ -90,6 +90,7 @@ pub fn run(
     let mut judgement = judge(&probabilities, &judged.gold, labels, cut)?;
     judgement.assignment = assignment;
     judgement.outside = Outside { gold: judged.outside, predicted: 0 };
+    judgement.chronic_imputation = Some(corpus.manifest().chronic_imputation());
     if let Some((rules, task)) = codiesp {
         let ranked = documents(&probabilities, labels, &judged.codes, 0.0);
         let assigned = documents(&probabilities, labels, &judged.codes, cut);

@@ -209,7 +209,7 @@ pub(super) fn train_once(
     let labels = corpus.labels();
     let input = FinetuneInput { train: &train, dev: &dev, tokenizer: &tokenizer, labels, encoder };
     let done = finetune(context, settings, input, &mut run, device)?;
-    write_model(&run, settings, &done, &tokenizer, labels)?;
+    write_model(&run, settings, &done, &tokenizer, &corpus)?;
     match &done.dev {
         Some(report) => writeln!(stdout(), "dev, epoch {}:\n\n{}", done.epoch, report.to_markdown())?,
         None => talk::warn("dev has no note with a code: the last epoch was kept, with threshold 0.5"),

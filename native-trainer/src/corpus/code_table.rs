@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use bert_xml_core::codes::label_set::HEADER;
 use bert_xml_core::codes::{
-    Chronic, Code, CodeSystem, IcdTable, LabelSet, OrderFile, OrderSystem, TabularSources, table_from_tabular,
+    Chronic, Code, CodeSystem, IcdTable, Indicator, LabelSet, OrderFile, OrderSystem, TabularSources,
+    table_from_tabular,
 };
 
 /// Codes of one system. ICD-10-CM has a table; other systems have a list of descriptions, or nothing, and
@@ -47,23 +48,30 @@ impl Release<'_> {
             }
             return IcdTable::from_bytes(&bytes).with_context(told);
         }
-        let text = |path: &Path, bytes: Vec<u8>| {
-            String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))
-        };
         let xml = text(self.table, bytes)?;
         let order = |path: &Path| -> Result<_> {
             let order = OrderFile::from_bytes(&read(path)?, OrderSystem::Icd10cm);
             Ok(order.with_context(|| path.display().to_string())?.icd10cm_codes())
         };
-        let chronic = |path: &Path| -> Result<_> {
-            Chronic::from_csv(&text(path, read(path)?)?).with_context(|| path.display().to_string())
-        };
         let codes = self.order.map(order).transpose()?;
-        let chronic = self.chronic.map(chronic).transpose()?;
+        let chronic = self.chronic.map(read_chronic).transpose()?;
         let sources = TabularSources { release: None, codes: codes.as_ref(), chronic: chronic.as_ref() };
         let table = table_from_tabular(&xml, sources).with_context(told)?;
         IcdTable::from_bytes(table.as_bytes()).with_context(told)
     }
+}
+
+/// AHRQ's chronic indicators, CCIR or CCI, as published.
+///
+/// # Errors
+/// The file cannot be read or is another one.
+pub(super) fn read_chronic(path: &Path) -> Result<Chronic> {
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    Chronic::from_csv(&text(path, bytes)?).with_context(|| path.display().to_string())
+}
+
+fn text(path: &Path, bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
 /// How a code stands to its system.
@@ -172,6 +180,21 @@ impl CodeTable {
         super::billable::billable(self.icd.as_ref()?, code).map(|code| code.dotted())
     }
 
+    /// Whether this is ICD-10-CM.
+    pub fn has_icd10cm(&self) -> bool {
+        self.icd.is_some()
+    }
+
+    /// Whether the table says of any code whether it is chronic.
+    pub fn has_chronic(&self) -> bool {
+        self.icd.as_ref().is_some_and(|table| table.codes().any(|entry| entry.chronic().is_some()))
+    }
+
+    /// AHRQ's chronic indicator of a canonical code; none where the table has none.
+    pub fn chronic(&self, code: &str) -> Option<Indicator> {
+        self.icd.as_ref()?.lookup(code).ok().flatten()?.chronic()
+    }
+
     /// The description of a canonical code; empty if none is known.
     pub fn description(&self, code: &str) -> String {
         if let Some(description) = self.given.get(code) {
@@ -249,8 +272,8 @@ mod tests {
             (standing(&full, "S011XXA"), standing(&full, "S011XXS")),
             (Standing::Known, Standing::Unlisted)
         );
-        let entry = full.icd.as_ref().unwrap().lookup("Q99.1").unwrap().unwrap();
-        assert_eq!(entry.chronic(), Some(bert_xml_core::codes::Indicator::Chronic));
+        assert_eq!(full.chronic("Q99.1"), Some(Indicator::Chronic));
+        assert!(full.has_chronic() && !plain.has_chronic(), "only one came with indicators");
 
         let own = write("own.tsv", "no table");
         let error = open(Release { order: Some(&order), ..of(&own) }).unwrap_err().to_string();

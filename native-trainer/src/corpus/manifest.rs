@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use bert_xml_core::data::Split;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use super::chronic_codes::ChronicIndicator;
+use super::imputation::ChronicImputation;
 
 /// What `format` says.
 pub const FORMAT: &str = "bert-xml-corpus";
@@ -52,6 +56,19 @@ pub struct Manifest {
     pub dropped: u64,
     /// Every other file of the folder.
     pub files: BTreeMap<String, FileMark>,
+}
+
+impl Manifest {
+    /// Whether and how codes of chronic conditions were imputed, in a few words ([`ChronicIndicator::described`]).
+    /// Corpora of before there was imputation say nothing of it.
+    pub fn chronic_imputation(&self) -> String {
+        let rule: ChronicImputation = self.setting("chronic_imputation");
+        self.setting::<ChronicIndicator>("chronic_indicator").described(rule)
+    }
+
+    fn setting<T: DeserializeOwned + Default>(&self, name: &str) -> T {
+        self.settings.get(name).and_then(|value| T::deserialize(value).ok()).unwrap_or_default()
+    }
 }
 
 /// A record file that was read.

@@ -87,6 +87,12 @@ pub struct SplitStatistics {
     pub words: Summary,
     /// Codes a note.
     pub codes: Summary,
+    /// Codes a note before chronic imputation, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codes_before_imputation: Option<Summary>,
+    /// Notes that got codes by it, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes_imputed: Option<u64>,
     /// Notes without any code.
     pub notes_without_codes: u64,
     /// Share of all code occurrences that the labels cover; 0 without any.
@@ -145,6 +151,8 @@ pub struct Statistics {
     pub top_codes: Vec<CodeCount>,
     /// Codes that the table does not list.
     pub unknown_codes: UnknownCodes,
+    /// Chronic imputation, [`super::Settings::imputation`].
+    pub chronic_imputation: String,
     /// Records that are in no split, by reason.
     pub dropped: BTreeMap<String, u64>,
 }
@@ -154,6 +162,9 @@ pub struct Statistics {
 pub struct Tally {
     words: [Distribution; 3],
     codes: [Distribution; 3],
+    /// Before chronic imputation; empty without.
+    codes_before: [Distribution; 3],
+    imputed: [u64; 3],
     types: HashMap<String, u64>,
     other_types: u64,
     /// Notes of each split by code.
@@ -191,6 +202,12 @@ impl Tally {
         }
     }
 
+    /// Counts what chronic imputation added to a note that had `before` codes.
+    pub fn imputed(&mut self, split: Split, before: usize, added: &[String]) {
+        self.codes_before[split as usize].add(before);
+        self.imputed[split as usize] += u64::from(!added.is_empty());
+    }
+
     /// Whether no note was counted.
     pub fn is_empty(&self) -> bool {
         self.types.is_empty() && self.other_types == 0
@@ -213,14 +230,17 @@ impl Tally {
         ranked
     }
 
-    /// What was counted. `label_counts` are those of the labels, `patients` those of each split.
+    /// What was counted. `label_counts` are those of the labels, `patients` those of each split, `imputation` says
+    /// whether and how codes were imputed.
     pub fn statistics(
         &self,
         patients: LabelCount,
         label_counts: &[LabelCount],
         unknown_codes: UnknownCodes,
+        imputation: &str,
         describe: impl Fn(&str) -> String,
     ) -> Statistics {
+        let imputes = self.codes_before.iter().any(|before| !before.counts.is_empty());
         let splits = Split::ALL.into_iter().map(|split| {
             let at = split as usize;
             let codes = self.codes[at].summary();
@@ -228,6 +248,8 @@ impl Tally {
             let statistics = SplitStatistics {
                 notes: self.words[at].counts.iter().sum(),
                 patients: patients[at],
+                codes_before_imputation: imputes.then(|| self.codes_before[at].summary()),
+                notes_imputed: imputes.then_some(self.imputed[at]),
                 words: self.words[at].summary(),
                 notes_without_codes: self.codes[at].counts.first().copied().unwrap_or(0),
                 covered_by_labels: if codes.total == 0 { 0.0 } else { covered as f64 / codes.total as f64 },
@@ -260,6 +282,7 @@ impl Tally {
             bands: bands.collect(),
             top_codes: top_codes.collect(),
             unknown_codes,
+            chronic_imputation: imputation.to_owned(),
             dropped: self.dropped.clone(),
         }
     }
@@ -290,8 +313,8 @@ pub(super) mod tests {
     fn notes_and_codes_are_counted_by_split() {
         let tally = tally();
         assert_eq!(tally.ranked(), [("I10", [2, 0, 0]), ("A00", [1, 0, 1]), ("Z66", [0, 0, 1])]);
-        let found =
-            tally.statistics([2, 0, 1], &[[2, 0, 0]], UnknownCodes::default(), |code| code.to_lowercase());
+        let found = tally
+            .statistics([2, 0, 1], &[[2, 0, 0]], UnknownCodes::default(), "off", |code| code.to_lowercase());
         let train = &found.splits[&Split::Train];
         let words = Summary { total: 5, mean: 5.0 / 3.0, median: 1, p90: 3, p99: 3, max: 3 };
         assert_eq!((train.notes, train.patients, &train.words), (3, 2, &words));

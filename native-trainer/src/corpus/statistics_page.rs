@@ -51,6 +51,18 @@ fn render(out: &mut String, statistics: &Statistics) -> std::fmt::Result {
         let [train, dev, test] = code.notes;
         writeln!(out, "| {} | {train} | {dev} | {test} | {} |", cell(&code.code), cell(&code.description))?;
     }
+    writeln!(out, "\nChronic imputation: {}.", statistics.chronic_imputation)?;
+    for (split, of) in &statistics.splits {
+        if let (Some(before), Some(notes)) = (&of.codes_before_imputation, of.notes_imputed) {
+            writeln!(
+                out,
+                "{split}: {:.2} codes a note before, {:.2} after; {} codes in {notes} notes.",
+                before.mean,
+                of.codes.mean,
+                of.codes.total - before.total
+            )?;
+        }
+    }
     let unknown = &statistics.unknown_codes;
     writeln!(
         out,
@@ -82,7 +94,7 @@ mod tests {
     #[test]
     fn tables_show_what_was_counted() {
         let unknown = UnknownCodes { handling: "keep".into(), codes: 1, occurrences: 3 };
-        let page = markdown(&tally().statistics([2, 0, 1], &[[2, 0, 0]], unknown, |_| "a|b".into()));
+        let page = markdown(&tally().statistics([2, 0, 1], &[[2, 0, 0]], unknown, "off", |_| "a|b".into()));
         for line in [
             "| train | 3 | 2 | 1.7, 1, 3, 3, 3 | 1.00, 1, 2 | 1 | 66.7 % |",
             "1 labels of 3 codes.",
@@ -90,6 +102,7 @@ mod tests {
             "| 10000 and more | 0 |",
             "| I10 | 2 | 0 | 0 | a\\|b |",
             "Codes that the table does not list: 1 in 3 places (`--unknown-codes keep`; `unknown_codes.tsv`).",
+            "Chronic imputation: off.",
             "| (none) | 2 |",
             "| empty text | 2 |",
         ] {

@@ -95,6 +95,11 @@ impl CorpusWriter {
             .with_context(|| format!("writing {}", self.folder.path().join(DROPPED).display()))
     }
 
+    /// Where it is being written.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Notes in each split so far, in the order of [`Split::ALL`].
     pub fn written(&self) -> [u64; 3] {
         self.written

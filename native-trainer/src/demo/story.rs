@@ -205,7 +205,7 @@ impl Story<'_> {
             let labels = corpus.labels();
             let input = FinetuneInput { train, dev, tokenizer, labels, encoder };
             let done = finetune(context, &settings, input, &mut run, device)?;
-            write_model(&run, &settings, &done, tokenizer, labels)?;
+            write_model(&run, &settings, &done, tokenizer, corpus)?;
             let auc = done.dev.as_ref().and_then(|report| report.auc_micro);
             let auc = auc.map_or("undefined".to_owned(), |auc| format!("{auc:.3}"));
             let outcome = format!("the model after pass {} was best on dev: AUC micro {auc}", done.epoch);

@@ -21,6 +21,8 @@ pub struct Judgement {
     pub outside: Outside,
     /// CodiEsp's own metrics, where asked for.
     pub codiesp: Option<CodiEspScore>,
+    /// Whether and how the gold codes of the corpus were imputed; none where they are of no corpus.
+    pub chronic_imputation: Option<String>,
 }
 
 /// Judges a table of probabilities.
@@ -44,6 +46,7 @@ pub fn judge<T: Copy + Into<f64> + PartialOrd>(
         missing_cells: None,
         outside: Outside::default(),
         codiesp: None,
+        chronic_imputation: None,
     })
 }
 
@@ -71,7 +74,7 @@ impl Judgement {
     }
 
     /// One object: the metrics by their names (`null` if undefined), `threshold` (`null` where several were
-    /// used), and, where they apply, `missing_cells` and `codiesp`.
+    /// used), and, where they apply, `missing_cells`, `chronic_imputation` and `codiesp`.
     pub fn to_json(&self) -> Value {
         let mut object = match serde_json::to_value(&self.report) {
             Ok(Value::Object(object)) => object,
@@ -80,6 +83,9 @@ impl Judgement {
         object.insert("threshold".into(), json!(self.assignment.threshold));
         if let Some(missing) = self.missing_cells {
             object.insert("missing_cells".into(), json!(missing));
+        }
+        if let Some(imputation) = &self.chronic_imputation {
+            object.insert("chronic_imputation".into(), json!(imputation));
         }
         if let Some(codiesp) = &self.codiesp {
             object.insert("codiesp".into(), json!(codiesp));
@@ -107,6 +113,9 @@ impl Judgement {
                 "Outside the label set and in no number above: {} gold and {} predicted codes (each note's counted).\n",
                 self.outside.gold, self.outside.predicted
             );
+        }
+        if let Some(imputation) = &self.chronic_imputation {
+            text += &format!("Chronic imputation of the corpus: {imputation}.\n");
         }
         if let Some(codiesp) = &self.codiesp {
             text += &format!("\n{}", codiesp.to_markdown());

@@ -22,6 +22,9 @@ pub struct Columns {
     /// Field with the date, ISO 8601 [default: date]
     #[arg(long, value_name = "NAME", help_heading = "Fields of the records")]
     pub date_field: Option<String>,
+    /// Field with the encounter: chronic imputation counts encounters [default: encounter_id]
+    #[arg(long, value_name = "NAME", help_heading = "Fields of the records")]
+    pub encounter_field: Option<String>,
     /// Field with the type of the note [default: note_type]
     #[arg(long, value_name = "NAME", help_heading = "Fields of the records")]
     pub type_field: Option<String>,
@@ -59,6 +62,11 @@ impl Columns {
         self.date_field.as_deref().unwrap_or("date")
     }
 
+    /// The encounter's field.
+    pub fn encounter(&self) -> &str {
+        self.encounter_field.as_deref().unwrap_or("encounter_id")
+    }
+
     /// The note type's field.
     pub fn note_type(&self) -> &str {
         self.type_field.as_deref().unwrap_or("note_type")
@@ -93,11 +101,12 @@ impl Columns {
         let mut wanted: Vec<Wanted> = Vec::new();
         let mut want = |name: &str, asked: bool| match wanted.iter_mut().find(|field| field.name == name) {
             Some(field) => field.asked |= asked,
-            None => wanted.push(Wanted { name: name.to_owned(), asked }),
+            None => wanted.push(Wanted { name: name.to_owned(), asked, any_case: false }),
         };
         want(self.patient(), self.patient_field.is_some());
         want(self.note_id(), self.note_id_field.is_some());
         want(self.date(), self.date_field.is_some());
+        want(self.encounter(), self.encounter_field.is_some());
         want(self.note_type(), self.type_field.is_some());
         for name in self.text() {
             want(name, !self.text_field.is_empty());
@@ -112,10 +121,12 @@ impl Columns {
 
 /// A field that is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     pub name: String,
-    /// Whether a flag names it.
+    /// Whether it must be there: a flag names it, or the format does.
     pub asked: bool,
+    /// Whether the case of a column's title does not matter.
+    pub any_case: bool,
 }
 
 #[cfg(test)]
@@ -145,6 +156,7 @@ mod tests {
             ("patient_id", false),
             ("id", true),
             ("date", false),
+            ("encounter_id", false),
             ("note_type", false),
             ("title", true),
             ("body", true),

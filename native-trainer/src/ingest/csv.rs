@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
+use encoding_rs::Encoding;
 
 use super::columns::Wanted;
 use super::error::RecordError;
@@ -21,7 +22,7 @@ const END_VALUE: &[u8] = b"\x02end of file\x03";
 const CUT_OFF: &[u8] = b"\n\x02end of file\x03\"";
 
 /// The rows of a table; the header is line 1. An empty value is absent where it is not a text's.
-pub(super) struct CsvRows<R> {
+pub(crate) struct CsvRows<R> {
     file: Arc<str>,
     reader: Reader<Guarded<R>>,
     /// Columns of the header.
@@ -32,6 +33,12 @@ pub(super) struct CsvRows<R> {
     /// 1 where lines end in CR LF: csv then takes a record's beginning for the LF of the line before.
     behind: u64,
     record: ByteRecord,
+    /// What a value is written in that is not UTF-8; none where that is an error.
+    otherwise: Option<&'static Encoding>,
+    /// Values that were.
+    pub legacy: u64,
+    /// Whether nothing that follows an error can be read: the file is cut off, damaged or open-ended.
+    pub broken: bool,
 }
 
 impl<R: BufRead> CsvRows<R> {
@@ -65,9 +72,12 @@ impl<R: BufRead> CsvRows<R> {
             return Err(malformed(not_closed(line)));
         }
         let mut columns = Vec::with_capacity(wanted.len());
-        for Wanted { name, asked } in wanted {
-            let mut places =
-                header.iter().enumerate().filter(|(_, title)| title.trim_ascii() == name.as_bytes());
+        for Wanted { name, asked, any_case } in wanted {
+            let named = |title: &[u8]| match any_case {
+                true => title.trim_ascii().eq_ignore_ascii_case(name.as_bytes()),
+                false => title.trim_ascii() == name.as_bytes(),
+            };
+            let mut places = header.iter().enumerate().filter(|(_, title)| named(title));
             let place = places.next().map(|(at, _)| at);
             if places.next().is_some() {
                 return Err(malformed(format!("column `{name}` stands twice in the header")));
@@ -78,7 +88,15 @@ impl<R: BufRead> CsvRows<R> {
             columns.push(place);
         }
         let (file, width) = (file.clone(), header.len());
-        Ok(Self { file, reader, width, compression, columns, behind, record: ByteRecord::new() })
+        let record = ByteRecord::new();
+        let (otherwise, legacy, broken) = (None, 0, false);
+        Ok(Self { file, reader, width, compression, columns, behind, record, otherwise, legacy, broken })
+    }
+
+    /// Takes values that are not UTF-8 for text in another encoding.
+    pub fn otherwise(mut self, encoding: &'static Encoding) -> Self {
+        self.otherwise = Some(encoding);
+        self
     }
 }
 
@@ -87,13 +105,17 @@ impl<R: Read> CsvRows<R> {
         let next = self.reader.position().line() + self.behind;
         self.reader.get_mut().left = MAX_ROW;
         let read = self.reader.read_byte_record(&mut self.record);
-        let read = read.map_err(|error| csv_error(&self.file, self.compression, next, error))?;
+        let read = read.map_err(|error| {
+            self.broken = true;
+            csv_error(&self.file, self.compression, next, error)
+        })?;
         if !read || is_end(&self.record) {
             return Ok(None);
         }
         let line = self.record.position().map_or(next, |at| at.line() + self.behind);
         let malformed = |rule| RecordError::Malformed { file: self.file.to_string(), line, rule };
         if let Some(line) = unclosed(&self.record, line) {
+            self.broken = true;
             return Err(malformed(not_closed(line)));
         }
         let (found, width) = (self.record.len(), self.width);
@@ -106,6 +128,14 @@ impl<R: Read> CsvRows<R> {
             cells.push(match value.map(std::str::from_utf8) {
                 None => Cell::Absent,
                 Some(Ok(value)) => Cell::Text(value.to_owned()),
+                Some(Err(_)) if self.otherwise.is_some() => {
+                    self.legacy += 1;
+                    let bytes = value.unwrap_or_default();
+                    let read = |encoding: &'static Encoding| {
+                        encoding.decode_without_bom_handling(bytes).0.into_owned()
+                    };
+                    Cell::Text(self.otherwise.map(read).unwrap_or_default())
+                }
                 Some(Err(error)) => {
                     let title = self.reader.byte_headers().ok().and_then(|titles| titles.get((*column)?));
                     let title = String::from_utf8_lossy(title.unwrap_or_default()).into_owned();
@@ -202,10 +232,17 @@ mod tests {
         assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 4]);
         let text = |text: &str| Cell::Text(text.into());
         let absent = Cell::Absent;
-        let first =
-            [absent.clone(), text("a"), absent.clone(), absent, text("No\nfever, \"ok\""), text("I10;Z66")];
+        let first = [
+            absent.clone(),
+            text("a"),
+            absent.clone(),
+            absent.clone(),
+            absent,
+            text("No\nfever, \"ok\""),
+            text("I10;Z66"),
+        ];
         assert_eq!(rows[0].cells, first);
-        assert_eq!(rows[1].cells[4], text(""));
+        assert_eq!(rows[1].cells[5], text(""));
         let unix = rows_of(b"t\n\"a\nb\"\nc\n", Some("t")).unwrap();
         assert_eq!(unix.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 4]);
     }
@@ -243,6 +280,6 @@ mod tests {
         );
         assert_eq!(message(b"\n\n"), "f.csv, line 1: the first line names the columns");
         // A column that nobody named may lack.
-        assert_eq!(rows_of(b"x\na\n", None).unwrap()[0].cells[4], Cell::Absent);
+        assert_eq!(rows_of(b"x\na\n", None).unwrap()[0].cells[5], Cell::Absent);
     }
 }

@@ -22,6 +22,7 @@ pub mod columns;
 pub mod csv;
 pub mod error;
 pub mod json;
+pub(crate) mod numbered;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod record;

@@ -1,7 +1,6 @@
 //! From the cells of a row to a note, by the rules that hold for every format.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +9,7 @@ use bert_xml_core::text::{Note, shown};
 
 use super::columns::{Columns, MAX_NAME, Wanted};
 use super::error::RecordError;
+use super::numbered::hashed;
 use super::source::{self, Format};
 
 /// A record: a note, and where it stands.
@@ -19,6 +19,8 @@ pub struct Record {
     pub note: Note,
     /// The word in the split field, as written; none without `--split-field`.
     pub split: Option<String>,
+    /// The encounter that the note belongs to, where the record names it.
+    pub encounter: Option<String>,
     /// Whether the record names its patient.
     pub has_patient: bool,
     /// The file as given.
@@ -46,7 +48,7 @@ impl Record {
 
 /// What a field holds in one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Cell {
+pub(crate) enum Cell {
     /// Nothing, or null.
     Absent,
     Text(String),
@@ -58,7 +60,7 @@ pub(super) enum Cell {
 }
 
 /// A row's wanted cells.
-pub(super) struct Row {
+pub(crate) struct Row {
     pub line: u64,
     pub cells: Vec<Cell>,
 }
@@ -148,9 +150,7 @@ impl Records {
         while let Some((place, rows)) = &mut self.current {
             if let Some(row) = rows.next() {
                 let record = self.builder.build(place, row?)?;
-                let mut hasher = DefaultHasher::new();
-                record.note.note_id.hash(&mut hasher);
-                if !self.seen.insert(hasher.finish()) {
+                if !self.seen.insert(hashed(&record.note.note_id)) {
                     return Err(RecordError::Duplicate {
                         file: record.file.to_string(),
                         line: record.line,
@@ -216,6 +216,7 @@ impl Builder {
         if let Some(date) = &date {
             reader.check_date(columns.date(), date)?;
         }
+        let encounter = reader.name(columns.encounter())?;
         let mut parts = Vec::new();
         let mut present = false;
         for field in columns.text() {
@@ -236,8 +237,19 @@ impl Builder {
             codes: reader.codes(columns)?,
         };
         let (has_patient, file, line) = (patient.is_some(), place.file.clone(), reader.row.line);
-        Ok(Record { note, split, has_patient, file, line })
+        Ok(Record { note, split, encounter, has_patient, file, line })
     }
+}
+
+/// Whether this is `YYYY-MM-DD`, or a full timestamp that begins so.
+pub(crate) fn is_iso_date(date: &str) -> bool {
+    let extended = date.get(4..5) == Some("-") && date.get(7..8) == Some("-");
+    extended
+        && if date.len() == 10 {
+            date.parse::<jiff::civil::Date>().is_ok()
+        } else {
+            date.parse::<jiff::Timestamp>().is_ok() || date.parse::<jiff::civil::DateTime>().is_ok()
+        }
 }
 
 struct RowReader<'a> {
@@ -286,13 +298,7 @@ impl RowReader<'_> {
 
     fn check_date(&self, field: &str, date: &str) -> Result<(), RecordError> {
         let rule = "is no ISO 8601 date (YYYY-MM-DD, or a full timestamp)";
-        let extended = date.get(4..5) == Some("-") && date.get(7..8) == Some("-");
-        let valid = if date.len() == 10 {
-            date.parse::<jiff::civil::Date>().is_ok()
-        } else {
-            date.parse::<jiff::Timestamp>().is_ok() || date.parse::<jiff::civil::DateTime>().is_ok()
-        };
-        if extended && valid {
+        if is_iso_date(date) {
             return Ok(());
         }
         // With a word in it, it is no date that somebody mistyped, but another column.

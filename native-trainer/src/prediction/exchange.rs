@@ -11,6 +11,7 @@ use bert_xml_core::model::parameters::Values;
 use bert_xml_core::model::weights::write_weights;
 use bert_xml_core::model::{HeadKind, Readout};
 use bert_xml_core::model_folder::ModelFolder;
+use serde_json::Value;
 
 use super::place::ModelPlace;
 use crate::files::FolderInTheMaking;
@@ -102,6 +103,10 @@ fn readme(folder: &ModelFolder) -> String {
             "logits = hidden[0, 0] @ head[\"classifier.weight\"].T + head[\"classifier.bias\"]\n".to_owned()
         }
     };
+    let imputed = match manifest.provenance.get("chronic_imputation").and_then(Value::as_str) {
+        Some(imputation) => format!("Chronic imputation of the codes that it learnt: {imputation}.\n"),
+        None => String::new(),
+    };
     // The thresholds are on the scale of calibrated probabilities.
     let probabilities = match manifest.calibration {
         Some(Calibration { slope, intercept, .. }) => format!("({slope} * logits + {intercept}).sigmoid()"),
@@ -112,7 +117,7 @@ fn readme(folder: &ModelFolder) -> String {
          The encoder is a Hugging Face `BertModel` without pooler; `{HEAD_FILE}` is the head, `labels.tsv` names its \
          outputs in order.\n\
          Windows have at most {} tokens, with [CLS] and [SEP]; a longer note is cut every {} tokens, and a code's \
-         probability is the greatest over the windows.\n{thresholds}\n\n\
+         probability is the greatest over the windows.\n{thresholds}\n{imputed}\n\
          ```python\n\
          import torch\n\
          from safetensors.torch import load_file\n\

@@ -67,6 +67,7 @@ pub fn judge_model(
     let mut judgement = judge(&probabilities, &gold, labels, cut)?;
     judgement.assignment = threshold.map_or(Assignment::of_model(cut), Assignment::given);
     judgement.outside = Outside { gold: outside, predicted: 0 };
+    judgement.chronic_imputation = Some(corpus.manifest().chronic_imputation());
     if let Some((rules, task)) = codiesp {
         let ranked = documents(&probabilities, labels, &codes, 0.0);
         let assigned = documents(&probabilities, labels, &codes, cut);

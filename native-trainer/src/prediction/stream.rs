@@ -50,7 +50,8 @@ pub fn plain_note(path: &Path) -> Result<Record> {
         .map_err(|error| anyhow!("{name}: not UTF-8 at byte {}", error.utf8_error().valid_up_to() + 1))?;
     let stem = path.file_stem().filter(|_| !standard).and_then(|stem| stem.to_str()).unwrap_or("text");
     let note = Note { patient_id: stem.to_owned(), note_id: stem.to_owned(), text, ..Note::default() };
-    let record = Record { note, split: None, has_patient: false, file: Arc::from(name), line: 1 };
+    let record =
+        Record { note, split: None, encounter: None, has_patient: false, file: Arc::from(name), line: 1 };
     record.require_text().map_err(RecordError::hinted)?;
     Ok(record)
 }

@@ -51,6 +51,8 @@ pub struct ShippingReport {
     pub dev_notes: (usize, u64),
     /// Development notes in which the tokenizer finds nothing; left out.
     pub without_tokens: usize,
+    /// Whether and how the codes that it learnt were imputed; none where the model does not say.
+    pub chronic_imputation: Option<String>,
     /// Calibration.
     pub calibration: CalibrationReport,
     /// The threshold, on the calibrated scale; and the one of training, on the scale before.
@@ -84,6 +86,7 @@ impl ShippingReport {
             ("Model id", self.model_id.clone()),
             ("Precision", format!("{:?}", self.precision)),
             ("Size", format!("{:.2} MB", self.bytes as f64 / 1e6)),
+            ("Chronic imputation", self.chronic_imputation.clone().unwrap_or_else(|| "not known".to_owned())),
             ("Development notes", format!("{} of {}", self.dev_notes.0, self.dev_notes.1)),
             ("Greatest change of a probability", format!("{:.4}", self.agreement.probability)),
             ("AUC macro in f32", number(self.agreement.auc_macro_f32)),

@@ -110,12 +110,14 @@ pub fn ship(context: &Context, shipping: &Shipping) -> Result<ShippingReport> {
     shipped.manifest.threshold = folder.manifest.threshold;
 
     let (manifest, bytes) = write(&shipped, making.path())?;
+    let provenance = |name: &str| Some(folder.manifest.provenance.get(name)?.as_str()?.to_owned());
     let report = ShippingReport {
         model_id: manifest.model_id,
         precision: shipping.precision,
         bytes,
         dev_notes: (dev.ids.len(), dev.of),
         without_tokens: dev.without_tokens,
+        chronic_imputation: provenance("chronic_imputation"),
         calibration: CalibrationReport { choice, ece_before, ece_after: ece(&after)? },
         threshold: (folder.manifest.threshold, threshold_before),
         agreement,

@@ -1,17 +1,14 @@
 //! A hospital on disk: records as JSON Lines, and where each condition is named.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use anyhow::Result;
 use rayon::prelude::*;
 
 use super::{Hospital, Summary, SynthNote};
 use crate::context::Context;
-use crate::files::write_atomic_with;
+use crate::files::write_lines;
 use crate::progress::{Progress, Unit};
 
 /// Patients that are written side by side.
@@ -46,9 +43,9 @@ pub fn write_hospital(
         Ok(())
     };
     match gold_evidence {
-        None => write_records(out, |notes| write_notes(notes, None))?,
-        Some(path) => write_records(path, |gold| {
-            write_records(out, |notes| write_notes(notes, Some(gold))).map_err(into_io)
+        None => write_lines(out, |notes| write_notes(notes, None))?,
+        Some(path) => write_lines(path, |gold| {
+            write_lines(out, |notes| write_notes(notes, Some(gold))).map_err(into_io)
         })?,
     }
     progress.finish();
@@ -95,30 +92,6 @@ fn write_patients(
         }
     }
     Ok(bytes)
-}
-
-/// Opens `path` for lines, compressed by its ending, whole or not at all; `-` is standard output.
-fn write_records(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    if path == Path::new("-") {
-        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        return write(&mut out).and_then(|()| out.flush()).context("writing to standard output");
-    }
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("").to_ascii_lowercase();
-    write_atomic_with(path, |file: &mut BufWriter<&File>| match ending.as_str() {
-        "gz" => {
-            let mut packed = GzEncoder::new(file, Compression::default());
-            write(&mut packed)?;
-            packed.finish()?;
-            Ok(())
-        }
-        "zst" => {
-            let mut packed = zstd::Encoder::new(file, 0)?;
-            write(&mut packed)?;
-            packed.finish()?;
-            Ok(())
-        }
-        _ => write(file),
-    })
 }
 
 /// Through the callback of another file; a closed pipe stays one.

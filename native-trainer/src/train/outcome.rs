@@ -1,7 +1,6 @@
 //! What fine-tuning leaves in its run: a model folder with its provenance.
 
 use anyhow::{Context as _, Result};
-use bert_xml_core::codes::LabelSet;
 use bert_xml_core::model_folder::{Manifest, ModelFolder};
 use bert_xml_core::text::Tokenizer;
 use serde_json::json;
@@ -9,6 +8,7 @@ use serde_json::json;
 use super::finetune::Finetuned;
 use super::run::Run;
 use super::settings::FinetuneSettings;
+use crate::corpus::Corpus;
 use crate::files::FolderInTheMaking;
 
 /// The manifest of a run's model, if it is there and whole: the run is finished.
@@ -25,7 +25,7 @@ pub fn write_model(
     settings: &FinetuneSettings,
     done: &Finetuned,
     tokenizer: &Tokenizer,
-    labels: &LabelSet,
+    corpus: &Corpus,
 ) -> Result<()> {
     let place = run.folder().join("model");
     if place.exists() {
@@ -34,10 +34,12 @@ pub fn write_model(
     let mut manifest = Manifest::new(done.config.clone());
     (manifest.max_len, manifest.stride) = (settings.max_len, settings.stride());
     manifest.threshold = done.threshold;
-    let provenance =
-        json!({"run": run.provenance()?, "settings": settings, "epoch": done.epoch, "dev": done.dev});
+    let provenance = json!({
+        "run": run.provenance()?, "settings": settings, "epoch": done.epoch, "dev": done.dev,
+        "chronic_imputation": corpus.manifest().chronic_imputation(),
+    });
     manifest.provenance = provenance.as_object().cloned().unwrap_or_default();
-    let folder = ModelFolder::of_model(&done.model, manifest, tokenizer.clone(), labels.clone())?;
+    let folder = ModelFolder::of_model(&done.model, manifest, tokenizer.clone(), corpus.labels().clone())?;
     let making = FolderInTheMaking::start(&place)?;
     folder.write(making.path())?;
     making.finish()
