@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { COMMON, headersFor } from "../../headers.mjs";
+import { COMMON, headersFor, PACKAGE_POLICY, PAGE_POLICY } from "../../headers.mjs";
 
 /** One of each kind that has headers of its own, and names that come near to those. */
 const PATHS = [
@@ -85,6 +85,10 @@ test("the block for Caddy gives every path the headers of headers.mjs", () => {
   const set = [...body.matchAll(/^ +(\S+) "(.*)"$/gm)].map(([, name = "", value = ""]): [string, string] => [name, value]);
   assert.equal(set.length, body.trim().split("\n").length, "every line of headers is read");
   compare(maps(caddy, /^ *map \{path\} \{(\w+)\} \{\n(.*?)^ *\}/gms), set, (name) => `{${name}}`);
+});
+
+test("the page's policy is that of the package, without pictures and with one more maker of scripts", () => {
+  assert.deepEqual({ ...PAGE_POLICY, "img-src": "'self'", "trusted-types": "bert-xml" }, PACKAGE_POLICY);
 });
 
 /** What starts a server with a block of PRIVACY.md, changed only in where it listens and what it serves. */
