@@ -76,7 +76,9 @@ function bundledModel(): string {
       // not installed there
     }
   }
-  throw new Complaint("the package bert-xml-model is not installed here\nhint: npm install bert-xml-model");
+  throw new Complaint(
+    "the package bert-xml-model is not installed here\nhint: install it beside bert-xml, whose README.md says how",
+  );
 }
 
 /** Every file that a manifest of format v1 lists. */

@@ -54,7 +54,7 @@ test("`model` refuses a damaged file and leaves no manifest", () => {
 test("without the companion package `model` says what to install", () => {
   const { status, stderr } = run(temporary(), "model", "out");
   assert.equal(status, 2);
-  assert.match(stderr, /npm install bert-xml-model/);
+  assert.match(stderr, /the package bert-xml-model is not installed here\nhint: install it beside bert-xml/);
 });
 
 test("`headers` prints what headers.mjs holds, for the page and for the worker", async () => {
