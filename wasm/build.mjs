@@ -50,7 +50,7 @@ rmSync(join(dist, "engine.js"));
 
 // The types of the public face name nothing of what lies behind it.
 const face = ["index.d.ts", "codes.d.ts", "types.d.ts", "errors.d.ts", "version.d.ts"];
-for (const file of readdirSync(dist).filter((file) => file.endsWith(".d.ts") && !face.includes(file))) {
+for (const file of readdirSync(dist).filter((file) => /\.d\.m?ts$/.test(file) && !face.includes(file))) {
   rmSync(join(dist, file));
 }
 

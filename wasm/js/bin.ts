@@ -6,25 +6,21 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 
+import { COMMON, PAGE_POLICY, WORKER_POLICY, policyText } from "./headers.mjs";
+
 const USAGE = `Usage:
   npx bert-xml model FOLDER     copy the bundled model (package bert-xml-model) into FOLDER, every file verified
-  npx bert-xml headers          print the HTTP headers under which a page keeps its notes to itself`;
+  npx bert-xml headers          print the HTTP headers under which a page keeps its notes to itself
+                                (the package's README.md, "Policies", says what each one stops)`;
 
-/** Headers of the page, and of the worker's file; PRIVACY.md says what each one stops. */
-const HEADERS = `# the page
-Content-Security-Policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types bert-xml
-Connection-Allowlist: (response-origin)
-Cross-Origin-Opener-Policy: same-origin
-Cross-Origin-Embedder-Policy: require-corp
-Cross-Origin-Resource-Policy: same-origin
-Referrer-Policy: no-referrer
-X-Content-Type-Options: nosniff
-
-# the worker (…/worker*.js)
-Content-Security-Policy: default-src 'none'; script-src 'self' 'wasm-unsafe-eval'
-Connection-Allowlist: (response-origin)
-Cross-Origin-Embedder-Policy: require-corp
-Cross-Origin-Resource-Policy: same-origin`;
+/** Headers of the page and of the worker's file, as lines. */
+function headers(): string {
+  const lines = (policy: string): string =>
+    Object.entries({ "Content-Security-Policy": policy, ...COMMON })
+      .map(([name, value]) => `${name}: ${value}`)
+      .join("\n");
+  return `# the page, and every other file\n${lines(policyText(PAGE_POLICY))}\n\n# the worker (…/worker*.js)\n${lines(WORKER_POLICY)}`;
+}
 
 interface Listed {
   readonly file: string;
@@ -40,7 +36,7 @@ async function main([command, ...rest]: string[]): Promise<void> {
   if (command === "model" && folder !== undefined && more.length === 0) {
     await copyModel(folder);
   } else if (command === "headers" && folder === undefined) {
-    console.log(HEADERS);
+    console.log(headers());
   } else if (command === undefined || command === "--help" || command === "help") {
     console.log(USAGE);
   } else {
@@ -80,7 +76,9 @@ function bundledModel(): string {
       // not installed there
     }
   }
-  throw new Complaint("the package bert-xml-model is not installed here\nhint: npm install bert-xml-model");
+  throw new Complaint(
+    "the package bert-xml-model is not installed here\nhint: install it beside bert-xml, whose README.md says how",
+  );
 }
 
 /** Every file that a manifest of format v1 lists. */

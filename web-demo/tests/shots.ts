@@ -1,10 +1,13 @@
-/** Pictures of the page for people to look at: `npx tsx tests/shots.ts OUT [DIST] [MODEL]`. No test. */
+/**
+ * Pictures of every state of the page, for people to look at: `npx tsx tests/shots.ts OUT [DIST] [MODEL]`. No test: those
+ * take one picture a screen and colour scheme (picture.ts).
+ */
 import { mkdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 import { serve } from "../serve.mjs";
 import { LAUNCH } from "./browser.ts";
 
-const [out = "tests/out/shots", dist = "tests/out/fake", model = "../tests/fixtures/shipped_v1"] = process.argv.slice(2);
+const [out = "tests/out/shots", dist = "tests/out/page", model = "../tests/fixtures/shipped_v1"] = process.argv.slice(2);
 mkdirSync(out, { recursive: true });
 const { server, url } = await serve({ port: 0, dist, model });
 const browser = await chromium.launch(LAUNCH);

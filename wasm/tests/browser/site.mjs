@@ -37,18 +37,18 @@ export function skipReason(...builds) {
 const run = (cwd, command, ...words) =>
   execFileSync(command, words, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 
-/** An empty folder with the packed package installed, as a user would have it. */
-export function freshProject() {
+/** An empty folder with the packed package installed, as a user would have it, and others beside it. */
+export function freshProject(...others) {
   const folder = mkdtempSync(join(root, "project-"));
   const tarball = process.env.BERT_XML_TARBALL ?? pack();
   writeFileSync(join(folder, "package.json"), '{ "name": "fresh", "private": true, "type": "module" }');
-  run(folder, "npm", "install", "--offline", "--no-audit", "--no-fund", tarball);
+  run(folder, "npm", "install", "--offline", "--no-audit", "--no-fund", tarball, ...others);
   return folder;
 }
 
-/** `npm pack` of what `npm run build` left. */
-export function pack() {
-  const [{ filename }] = JSON.parse(run(wasmRoot, "npm", "pack", "--json", "--pack-destination", root));
+/** `npm pack` of a package's folder; of this one what `npm run build` left. */
+export function pack(folder = wasmRoot) {
+  const [{ filename }] = JSON.parse(run(folder, "npm", "pack", "--json", "--pack-destination", root));
   return join(root, filename);
 }
 

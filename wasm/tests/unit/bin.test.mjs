@@ -54,11 +54,36 @@ test("`model` refuses a damaged file and leaves no manifest", () => {
 test("without the companion package `model` says what to install", () => {
   const { status, stderr } = run(temporary(), "model", "out");
   assert.equal(status, 2);
-  assert.match(stderr, /npm install bert-xml-model/);
+  assert.match(stderr, /the package bert-xml-model is not installed here\nhint: install it beside bert-xml/);
 });
 
-test("`headers` prints the policies; anything else prints the usage", () => {
-  assert.match(run(root, "headers").stdout, /'wasm-unsafe-eval'.*require-trusted-types-for 'script'/);
+test("`headers` prints what headers.mjs holds, for the page and for the worker", async () => {
+  const { COMMON, PAGE_POLICY, WORKER_POLICY } = await packageModule("headers.mjs");
+  const parts = run(root, "headers").stdout.trim().split("\n\n");
+  const [page, worker] = parts.map((part) =>
+    Object.fromEntries(
+      part
+        .split("\n")
+        .slice(1)
+        .map((line) => line.split(/: (.*)/, 2)),
+    ),
+  );
+  const { "Content-Security-Policy": policy, ...common } = page;
+  assert.deepEqual(common, COMMON);
+  assert.deepEqual(Object.fromEntries(policy.split("; ").map((one) => one.split(/ (.*)/, 2))), PAGE_POLICY);
+  assert.deepEqual(worker, { "Content-Security-Policy": WORKER_POLICY, ...COMMON });
+});
+
+test("the README says what each header stops", async () => {
+  const { COMMON } = await packageModule("headers.mjs");
+  const [, policies] = readFileSync(join(root, "README.md"), "utf8").split("\n## Policies\n");
+  const [section] = policies.split("\n## ");
+  for (const name of ["Content-Security-Policy", ...Object.keys(COMMON)]) {
+    assert.ok(section.includes(`| \`${name}\` |`), name);
+  }
+});
+
+test("anything else prints the usage", () => {
   assert.equal(run(root).status, 0);
   assert.equal(run(root, "model").status, 2);
   assert.match(run(root, "frobnicate").stderr, /no such command: frobnicate/);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { violations } from "../axe.ts";
+import { picture } from "../picture.ts";
 import { codeNote, count, facts, file, lowest, NOTE, Site } from "../site.ts";
 
 let site: Site;
@@ -16,6 +17,12 @@ test("axe finds nothing, light and dark, in every state", async () => {
     const check = async (state: string): Promise<void> => {
       assert.deepEqual(await violations(page), [], `${state}, ${colorScheme}`);
     };
+    const show = async (screen: string): Promise<void> => {
+      const { width, height, colours, most, brightness } = await picture(page, `${screen}-${colorScheme}`);
+      assert.deepEqual({ width, height }, page.viewportSize(), `${screen}, ${colorScheme}`);
+      assert.ok(colours >= 50 && most < 0.95, `${screen}, ${colorScheme}: ${colours} colours, one covers ${most}`);
+      assert.equal(brightness > 0.5, colorScheme === "light", `${screen}, ${colorScheme}: brightness ${brightness}`);
+    };
     await check("empty");
     await codeNote(page, NOTE);
     await page.locator(".accept").first().click();
@@ -23,6 +30,7 @@ test("axe finds nothing, light and dark, in every state", async () => {
     await page.locator(".code-main").nth(2).click();
     await page.locator(".code-main").nth(2).focus();
     await check("coded, with a code opened and lit");
+    await show("desktop");
     await page.locator(".word").first().click();
     await check("a word picked");
     await page.keyboard.press("Escape");
@@ -45,6 +53,7 @@ test("axe finds nothing, light and dark, in every state", async () => {
     await check("many notes and a notice");
     await page.setViewportSize({ width: 390, height: 844 });
     await check("phone");
+    await show("phone");
     await context.close();
   }
 });

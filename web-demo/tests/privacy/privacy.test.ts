@@ -11,7 +11,6 @@ import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
-import { COMMON, pagePolicy, SERVICE_WORKER_POLICY, WORKER_POLICY } from "../../headers.mjs";
 import { serve, type Served } from "../../serve.mjs";
 import { SEAL } from "../../src/model/seal.ts";
 import { codeNote, DIST, lookInto, lowest, MODEL, sealed } from "../site.ts";
@@ -131,19 +130,8 @@ test("every planted leak is seen on a page without a policy; in this page it is 
   assert.deepEqual(WORKERS ? [...said.keys()] : [], WORKERS ? plants.map(({ name }) => name) : []);
 });
 
-test("PRIVACY.md tells the headers that are sent", () => {
-  const text = readFileSync(new URL("../../PRIVACY.md", import.meta.url), "utf8");
-  const [, nginx = "", caddy = ""] = text.split(/^### (?:nginx|Caddy)$/m);
-  for (const [name, value] of Object.entries(COMMON)) {
-    assert.ok(nginx.includes(`  add_header ${name} "${value}" always;\n`), `nginx: ${name}`);
-    assert.ok(caddy.includes(`    ${name} "${value}"\n`), `Caddy: ${name}`);
-  }
-  assert.ok(nginx.includes(`  default "${pagePolicy()}";\n`), "nginx: the page's policy");
-  assert.ok(caddy.includes(`    Content-Security-Policy "${pagePolicy()}"\n`), "Caddy: the page's policy");
-  for (const policy of [WORKER_POLICY, SERVICE_WORKER_POLICY]) {
-    for (const [server, part] of Object.entries({ nginx, caddy })) assert.ok(part.includes(` "${policy}"`), `${server}: ${policy}`);
-  }
-  assert.ok(text.includes(`\`${SEAL}\``), "the seal");
+test("PRIVACY.md tells the seal", () => {
+  assert.ok(readFileSync(new URL("../../PRIVACY.md", import.meta.url), "utf8").includes(`\`${SEAL}\``));
 });
 
 /** Opens a page to plant in. */

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import type { Oracle } from "./watched.ts";
 
 const FILE = new URL("../../PRIVACY.md", import.meta.url);
-const BEGIN = "<!-- outcomes: written by `node tests/run.mjs privacy --long --write`, checked by every run -->";
+const BEGIN = "<!-- outcomes: written by `node tests/run.mjs privacy --long --write` -->";
 const END = "<!-- end of outcomes -->";
 
 /** Where words are gone for good. What only the console or the list of requests shows was tried, and refused. */
