@@ -2,6 +2,7 @@
 
 mod file;
 mod folder;
+mod lock;
 mod place;
 
 use std::fs::File;
@@ -15,6 +16,7 @@ pub use crate::unfinished::Held;
 use crate::unfinished::UNFINISHED;
 pub use file::{FileInTheMaking, write_atomic, write_atomic_with};
 pub use folder::{FolderInTheMaking, create_empty_folder};
+pub use lock::{LOCK, lock_folder};
 pub use place::{STANDARD, check_file_place, distinct};
 
 /// Removes every file and folder in the making, for a process that is about to end; while the answer is
