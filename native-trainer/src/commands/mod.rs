@@ -4,6 +4,7 @@ pub mod synth;
 pub mod wordings;
 pub mod prepare;
 pub mod vocab;
+pub mod tokenize;
 pub mod pretrain;
 pub mod recipe;
 pub mod finetune;
