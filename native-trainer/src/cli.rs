@@ -31,7 +31,7 @@ enum Command {
     Prepare(commands::prepare::Options),
     /// Learn a vocabulary from a corpus, or compare vocabularies
     Vocab(commands::vocab::Options),
-    /// Turn a corpus into token ids on disk, once for many trainings or for one that is larger than the memory
+    /// Turn a corpus into token ids on disk, once for many trainings
     Tokenize(commands::tokenize::Options),
     /// Pretrain an encoder by masked language model and next-sentence prediction
     Pretrain(commands::pretrain::Options),
