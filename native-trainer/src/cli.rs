@@ -33,6 +33,8 @@ enum Command {
     Prepare(commands::prepare::Options),
     /// Learn a vocabulary from a corpus, or compare vocabularies
     Vocab(commands::vocab::Options),
+    /// Turn a corpus into token ids on disk, once for many trainings
+    Tokenize(commands::tokenize::Options),
     /// Pretrain an encoder by masked language model and next-sentence prediction
     Pretrain(commands::pretrain::Options),
     /// Fine-tune an encoder to assign the corpus's codes
@@ -98,6 +100,7 @@ fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Ingest(options) => commands::ingest::run(context, &options),
         Command::Prepare(options) => commands::prepare::run(context, &options),
         Command::Vocab(options) => commands::vocab::run(context, &options),
+        Command::Tokenize(options) => commands::tokenize::run(context, &options),
         Command::Pretrain(options) => commands::pretrain::run(context, &options),
         Command::Finetune(options) => commands::finetune::run(context, &options),
         Command::Evaluate(options) => commands::evaluate::run(context, &options),

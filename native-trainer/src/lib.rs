@@ -2,7 +2,7 @@
 //!
 //! One direction, and the modules in its order; a module uses only earlier ones:
 //!
-//! sources → records → corpus → vocabulary → pretraining → fine-tuning → prediction → shipping → report → demo
+//! sources → records → corpus → vocabulary → tokens → pretraining → fine-tuning → prediction → shipping → report → demo
 //!
 //! Core computes; this crate reads, schedules, writes and shows. [`commands`] has one thin file a subcommand.
 
@@ -13,11 +13,13 @@ pub mod files;
 pub mod interrupt;
 pub mod device;
 pub mod progress;
+pub mod prefetch;
 pub mod context;
 
 pub mod ingest;
 pub mod sources;
 pub mod corpus;
+pub mod shards;
 pub mod synth;
 pub mod evaluation;
 pub mod baselines;

@@ -13,6 +13,7 @@ mod outputs;
 mod predict;
 mod prepare;
 mod process;
+mod shards;
 mod shipping;
 mod signals;
 mod synth;

@@ -15,6 +15,8 @@ use bert_xml_core::model_folder::{Manifest, ModelFolder};
 use bert_xml_trainer::cli;
 use burn::tensor::Device;
 
+use crate::process::{argument, call as call_of, fail};
+
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/bert")
 }
@@ -141,6 +143,8 @@ fn a_bad_record_or_model_leaves_no_file() {
         threshold: None,
         evidence: 1,
         out: out.clone(),
+        shard: None,
+        force: false,
         columns: Default::default(),
     };
     let before = || fs::read_dir(folder.path()).unwrap().count();
@@ -161,6 +165,101 @@ fn a_bad_record_or_model_leaves_no_file() {
     fs::write(&weights, &bytes[..bytes.len() - 4]).unwrap();
     let damaged = error(&[("a", "fever")]);
     assert!(damaged.contains("model: weights.safetensors is damaged: size in bytes is"), "{damaged}");
+}
+
+#[test]
+fn parts_put_together_are_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    make_run(folder.path(), HeadKind::Xml);
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let notes: Vec<(String, String)> = (0..71)
+        .map(|note| {
+            (format!("n{note}"), format!("note {note}: fever\n\n\"and\" {}", "pain, cough ".repeat(note % 9)))
+        })
+        .collect();
+    let borrowed: Vec<(&str, &str)> = notes.iter().map(|(id, text)| (id.as_str(), text.as_str())).collect();
+    write_notes(Path::new(&at("notes.jsonl")), &borrowed);
+    // Empty lines are no records.
+    let lines = fs::read_to_string(at("notes.jsonl")).unwrap();
+    fs::write(at("notes.jsonl"), format!("\n{}", lines.replacen('\n', "\n\n", 3))).unwrap();
+    let row = |(id, text): &(String, String)| format!("{id},\"{}\"\n", text.replace('"', "\"\""));
+    fs::write(at("notes.csv"), format!("note_id,text\n{}", notes.iter().map(row).collect::<String>()))
+        .unwrap();
+    let model = at("");
+    for input in ["notes.jsonl", "notes.csv"] {
+        let (input, whole, parts) = (at(input), at(&format!("{input}.whole")), at(&format!("{input}.parts")));
+        let call = ["predict", "--model", &model, "--input", &input, "--top", "2"];
+        assert!(run(&[&call[..], &["--out", &whole]].concat()));
+        let mut together = String::new();
+        // In any order, and more parts than divide the notes evenly.
+        for part in [3, 1, 4, 5, 2] {
+            assert!(run(&[&call[..], &["--out", &parts, "--shard", &format!("{part}/5")]].concat()));
+        }
+        let mut names: Vec<PathBuf> =
+            fs::read_dir(&parts).unwrap().map(|entry| entry.unwrap().path()).collect();
+        names.retain(|name| name.extension().is_some_and(|extension| extension == "jsonl"));
+        names.sort();
+        for name in &names {
+            together += &fs::read_to_string(name).unwrap();
+        }
+        assert_eq!(names.len(), 5);
+        assert!(together == fs::read_to_string(&whole).unwrap(), "{input}");
+        assert!(together.lines().count() == 71);
+    }
+}
+
+#[test]
+fn a_part_that_is_there_is_left_and_one_of_another_request_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    make_run(folder.path(), HeadKind::Cls);
+    let at = |name: &str| argument(&folder.path().join(name)).to_owned();
+    let (model, input, out) = (at(""), at("notes.jsonl"), at("out"));
+    let notes = [("a", "fever"), ("b", "cough"), ("c", "pain"), ("d", " ")];
+    write_notes(Path::new(&input), &notes);
+    let predict = |part: &'static str, more: &[&str]| {
+        let call = ["predict", "--model", &model, "--input", &input, "--out", &out, "--shard", part];
+        call_of(&[&call[..], more].concat())
+    };
+    let first = predict("1/2", &[]);
+    assert!(first.code == Some(0) && first.stderr.contains("2 notes in "), "{}", first.stderr);
+    let file = Path::new(&out).join("part-00001-of-00002.jsonl");
+    let made = fs::read(&file).unwrap();
+    let again = predict("1/2", &[]);
+    assert_eq!(again.code, Some(0));
+    assert!(again.stderr.contains("finished already: part 1/2, 2 notes"), "{}", again.stderr);
+    // The empty note is in the second part: nothing of it is left.
+    let second = predict("2/2", &[]);
+    assert!(
+        second.code == Some(1) && second.stderr.contains("line 4: note `d` has an empty text"),
+        "{}",
+        second.stderr
+    );
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
+
+    // Cut short by somebody: made again, the same.
+    fs::write(&file, &made[..made.len() / 2]).unwrap();
+    assert!(predict("1/2", &[]).stderr.contains("2 notes in ") && fs::read(&file).unwrap() == made);
+    for (more, key) in [(&["--top", "1"][..], "top"), (&["--text-field", "note_id"], "fields")] {
+        let said = predict("1/2", more).stderr;
+        assert!(said.contains(&format!("was made with another {key}")) && said.contains("--force"), "{said}");
+    }
+    assert_eq!(predict("1/2", &["--top", "1", "--force"]).code, Some(0));
+    assert!(fs::read(&file).unwrap() != made);
+    write_notes(Path::new(&input), &notes[..3]);
+    let said = predict("1/2", &["--top", "1"]).stderr;
+    assert!(said.contains("was made with another input"), "{said}");
+    let model = Path::new(&at("model/model.json")).to_owned();
+    let text = fs::read_to_string(&model).unwrap();
+    write_notes(Path::new(&input), &notes);
+    fs::write(&model, text.replace("\"threshold\": 0.5", "\"threshold\": 0.25")).unwrap();
+    let said = predict("1/2", &["--top", "1"]).stderr;
+    assert!(said.contains("was made with another model"), "{said}");
+
+    assert_eq!(predict("3/2", &[]).code, Some(2));
+    let piped = ["predict", "--model", &at(""), "--input", "-", "--out", &out, "--shard", "1/2"];
+    assert!(fail(&piped).contains("standard input has no parts"));
+    let nowhere = ["predict", "--model", &at(""), "--input", &input, "--shard", "1/2"];
+    assert!(fail(&nowhere).contains("a part goes into a folder"));
 }
 
 fn tensors(path: &Path) -> BTreeMap<String, Values> {

@@ -50,7 +50,7 @@ fn metrics(run: &str) -> Vec<Value> {
     let text = fs::read_to_string(Path::new(run).join("metrics.jsonl")).unwrap();
     let clean = |line: &str| {
         let mut line: Value = serde_json::from_str(line).unwrap();
-        for clock in ["seconds", "tokens_per_second"] {
+        for clock in ["seconds", "tokens_per_second", "waited_percent", "resident_mb"] {
             line.as_object_mut().unwrap().remove(clock);
         }
         line

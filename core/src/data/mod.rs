@@ -17,4 +17,4 @@ pub use nsp::{Pair, epoch_pairs, pad_pairs};
 pub use order::{epoch_batches, micro_batches};
 pub use random::{Purpose, stream};
 pub use split::{Shares, Split};
-pub use tokens::TokenStore;
+pub use tokens::{TokenSource, TokenStore};

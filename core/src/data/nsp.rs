@@ -5,7 +5,7 @@ use rand::{Rng, RngExt};
 
 use super::batch::WindowBatch;
 use super::random::{Purpose, stream};
-use super::tokens::TokenStore;
+use super::tokens::TokenSource;
 use crate::text::SpecialTokens;
 
 /// `[CLS]` A `[SEP]` B `[SEP]`.
@@ -42,6 +42,18 @@ impl Pair {
         self.a.len + self.b.len + SPECIALS_PER_PAIR as u32
     }
 
+    /// The pair's row: `[CLS]` A `[SEP]` B `[SEP]`.
+    pub fn row(&self, notes: &impl TokenSource, special: &SpecialTokens) -> Vec<u32> {
+        let mut row = Vec::with_capacity(self.len() as usize);
+        row.push(special.cls);
+        for piece in [self.a, self.b] {
+            let tokens = piece.start as usize..(piece.start + piece.len) as usize;
+            notes.append(piece.note as usize, tokens, &mut row);
+            row.push(special.sep);
+        }
+        row
+    }
+
     /// Never: both segments have a token.
     pub fn is_empty(&self) -> bool {
         false
@@ -56,15 +68,15 @@ impl Pair {
 ///
 /// # Panics
 /// If `max_len` leaves no room for two tokens.
-pub fn epoch_pairs(notes: &TokenStore, max_len: usize, seed: u64, epoch: u64) -> Vec<Pair> {
+pub fn epoch_pairs(notes: &impl TokenSource, max_len: usize, seed: u64, epoch: u64) -> Vec<Pair> {
     assert!(max_len >= SPECIALS_PER_PAIR + 2, "max_len {max_len} leaves no room for a pair");
     let room = max_len - SPECIALS_PER_PAIR;
     let mut random = stream(seed, Purpose::Pairs, [epoch, 0]);
     let usable: Vec<u32> =
-        (0..notes.len()).filter(|&at| notes.note(at).len() >= 2).map(|at| at as u32).collect();
+        (0..notes.len()).filter(|&at| notes.note_len(at) >= 2).map(|at| at as u32).collect();
     let mut pairs = Vec::new();
     for (place, &note) in usable.iter().enumerate() {
-        let tokens = notes.note(note as usize).len();
+        let tokens = notes.note_len(note as usize);
         let mut start = 0;
         while tokens - start >= 2 && (start == 0 || tokens - start >= SHORTEST_REST) {
             let take = room.min(tokens - start);
@@ -88,8 +100,8 @@ pub fn epoch_pairs(notes: &TokenStore, max_len: usize, seed: u64, epoch: u64) ->
     pairs
 }
 
-fn random_piece(notes: &TokenStore, note: u32, room: usize, random: &mut impl Rng) -> Piece {
-    let tokens = notes.note(note as usize).len();
+fn random_piece(notes: &impl TokenSource, note: u32, room: usize, random: &mut impl Rng) -> Piece {
+    let tokens = notes.note_len(note as usize);
     let len = room.min(tokens);
     let start = random.random_range(0..=tokens - len);
     Piece { note, start: start as u32, len: len as u32 }
@@ -101,21 +113,12 @@ fn random_piece(notes: &TokenStore, note: u32, room: usize, random: &mut impl Rn
 /// If there is no pair, or one is longer than `max_len`.
 pub fn pad_pairs(
     pairs: &[Pair],
-    notes: &TokenStore,
+    notes: &impl TokenSource,
     special: &SpecialTokens,
     round_to: usize,
     max_len: usize,
 ) -> WindowBatch {
-    let tokens = |piece: &Piece| {
-        let note = notes.note(piece.note as usize);
-        &note[piece.start as usize..(piece.start + piece.len) as usize]
-    };
-    let windows: Vec<Vec<u32>> = pairs
-        .iter()
-        .map(|pair| {
-            [&[special.cls], tokens(&pair.a), &[special.sep], tokens(&pair.b), &[special.sep]].concat()
-        })
-        .collect();
+    let windows: Vec<Vec<u32>> = pairs.iter().map(|pair| pair.row(notes, special)).collect();
     let mut batch = super::batch::pad_windows(&windows, special, round_to, max_len);
     for (row, pair) in pairs.iter().enumerate() {
         let start = row * batch.seq + pair.a.len as usize + 2;
@@ -126,6 +129,7 @@ pub fn pad_pairs(
 
 #[cfg(test)]
 mod tests {
+    use super::super::tokens::TokenStore;
     use super::*;
 
     const SPECIAL: SpecialTokens = SpecialTokens { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4 };

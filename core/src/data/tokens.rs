@@ -1,4 +1,29 @@
-//! The token ids of many notes, end to end in one vector.
+//! The token ids of many notes, wherever they lie; in memory end to end in one vector.
+
+use std::ops::Range;
+
+/// Token ids by note, without special tokens.
+pub trait TokenSource: Send + Sync {
+    /// Number of notes.
+    fn len(&self) -> usize;
+
+    /// Whether there is no note.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of tokens of a note.
+    ///
+    /// # Panics
+    /// If there is no such note.
+    fn note_len(&self, at: usize) -> usize;
+
+    /// Appends the ids of a note's tokens.
+    ///
+    /// # Panics
+    /// If there is no such note, or it has no such tokens.
+    fn append(&self, at: usize, tokens: Range<usize>, ids: &mut Vec<u32>);
+}
 
 /// Token ids by note, without special tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +75,20 @@ impl TokenStore {
     }
 }
 
+impl TokenSource for TokenStore {
+    fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    fn note_len(&self, at: usize) -> usize {
+        self.note(at).len()
+    }
+
+    fn append(&self, at: usize, tokens: Range<usize>, ids: &mut Vec<u32>) {
+        ids.extend_from_slice(&self.note(at)[tokens]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +102,8 @@ mod tests {
         }
         assert_eq!((store.len(), store.tokens()), (3, 3));
         assert_eq!(store.iter().collect::<Vec<_>>(), [&[5, 6][..], &[], &[7]]);
+        let mut ids = vec![1];
+        store.append(0, 1..2, &mut ids);
+        assert_eq!((ids, store.note_len(1)), (vec![1, 6], 0));
     }
 }

@@ -9,6 +9,7 @@ pub mod span;
 pub mod shown;
 pub mod special;
 pub mod tokenizer;
+pub mod token_ids;
 pub mod vocab;
 pub mod window;
 
@@ -17,6 +18,7 @@ pub use note::Note;
 pub use shown::shown;
 pub use span::{ByteSpan, CharSpan, OffsetMap, SpanError, TokenSpan, Utf16Span};
 pub use special::SpecialTokens;
+pub use token_ids::TokenIds;
 pub use tokenizer::{TokenizedNote, Tokenizer, TokenizerError};
 pub use vocab::{
     OovReport, VocabConfig, VocabError, VocabMethod, WordCounter, oov_words_per_note, train_vocab,

@@ -302,6 +302,13 @@ impl Tokenizer {
         self.inner.token_to_id(token)
     }
 
+    /// Whether some tokens are found in the text before it is cut into words, and so may hold several: special ones
+    /// that are read from text, and added ones that are not special.
+    pub(super) fn has_tokens_in_text(&self) -> bool {
+        !self.inner.get_encode_special_tokens()
+            || self.inner.get_added_tokens_decoder().values().any(|token| !token.special)
+    }
+
     fn max_chars_per_word(&self) -> usize {
         match self.inner.get_model() {
             ModelWrapper::WordPiece(model) => model.max_input_chars_per_word,

@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::corpus::vocabulary::open_vocabulary;
 use crate::error::hinted;
+use crate::shards::TokenFolder;
 use crate::talk;
 use crate::train::finetune::finetune;
 use crate::train::outcome::{finished_model, write_model};
@@ -31,6 +32,9 @@ pub struct Options {
     /// Corpus folder, from `prepare`
     #[arg(long)]
     pub corpus: PathBuf,
+    /// The corpus as token ids, from `tokenize` with the same vocabulary [default: tokenized now, into memory]
+    #[arg(long, value_name = "DIR")]
+    pub tokens: Option<PathBuf>,
     /// Encoder to start from: a pretraining run, a Hugging Face BERT folder, or none
     #[arg(long, value_name = "RUN|HF_DIR|none")]
     pub encoder: String,
@@ -193,8 +197,11 @@ pub(super) fn train_once(
         talk::warn("no pretrained encoder to read descriptions with: label embeddings start at random");
     }
     let device = context.device.open()?;
+    let vocabulary = tokenizer_digest(&tokenizer)?;
+    let tokens = options.tokens.as_deref().map(|folder| TokenFolder::open(folder, &corpus, &vocabulary));
+    let tokens = tokens.transpose()?;
     let inputs = json!({
-        "seed": context.seed, "corpus": corpus.digest(), "vocabulary": tokenizer_digest(&tokenizer)?,
+        "seed": context.seed, "corpus": corpus.digest(), "vocabulary": vocabulary,
         "encoder": mark, "labels": corpus.labels().len(),
     });
     let mut run = Run::start(out, "finetune", settings, inputs, options.resume)?;
@@ -203,8 +210,11 @@ pub(super) fn train_once(
         let of = |name: &str| model.provenance.get(name).cloned().unwrap_or_default();
         return Ok(Done { dev: of("dev"), epoch: of("epoch") });
     }
-    let train = tokenize(context, &corpus, Split::Train, &tokenizer)?;
-    let dev = tokenize(context, &corpus, Split::Dev, &tokenizer)?;
+    let read = |split| match &tokens {
+        Some(folder) => TokenizedSplit::mapped(folder, split).map(TokenizedSplit::with_gold),
+        None => tokenize(context, &corpus, split, &tokenizer),
+    };
+    let (train, dev) = (read(Split::Train)?, read(Split::Dev)?);
     warn_of_outside(&train, &dev);
     let labels = corpus.labels();
     let input = FinetuneInput { train: &train, dev: &dev, tokenizer: &tokenizer, labels, encoder };

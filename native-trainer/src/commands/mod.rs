@@ -5,6 +5,7 @@ pub mod wordings;
 pub mod ingest;
 pub mod prepare;
 pub mod vocab;
+pub mod tokenize;
 pub mod pretrain;
 pub mod recipe;
 pub mod finetune;

@@ -13,11 +13,12 @@ use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::corpus::vocabulary::open_vocabulary;
 use crate::error::hinted;
+use crate::shards::TokenFolder;
 use crate::talk;
 use crate::train::pretrain::{PretrainInput, pretrain};
 use crate::train::run::Run;
 use crate::train::settings::PretrainSettings;
-use crate::train::tokens::tokenize;
+use crate::train::tokens::{TokenizedSplit, tokenize};
 
 /// Options of `pretrain`.
 #[derive(Clone, Debug, Args)]
@@ -28,6 +29,9 @@ pub struct Options {
     /// Vocabulary: `tokenizer.json`, or a folder with it, from `vocab`; with --start that of the checkpoint
     #[arg(long, required_unless_present = "start")]
     pub vocab: Option<PathBuf>,
+    /// The corpus as token ids, from `tokenize` with the same vocabulary [default: tokenized now, into memory]
+    #[arg(long, value_name = "DIR")]
+    pub tokens: Option<PathBuf>,
     /// Go on from a Hugging Face BERT folder (or what `import` wrote)
     #[arg(long, conflicts_with = "vocab")]
     pub start: Option<PathBuf>,
@@ -74,14 +78,19 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
         (None, None) => unreachable!("clap asks for one of the two"),
     };
     let (device, choice) = context.device.open()?;
+    let vocabulary = tokenizer_digest(&tokenizer)?;
+    let tokens = options.tokens.as_deref().map(|folder| TokenFolder::open(folder, &corpus, &vocabulary));
+    let tokens = tokens.transpose()?;
     let inputs = json!({
-        "seed": context.seed, "corpus": corpus.digest(),
-        "vocabulary": tokenizer_digest(&tokenizer)?,
+        "seed": context.seed, "corpus": corpus.digest(), "vocabulary": vocabulary,
         "start": options.start.as_deref().map(|path| weights_mark(path, path)).transpose()?,
     });
     let mut run = Run::start(&options.out, "pretrain", &settings, inputs, options.resume)?;
-    let train = tokenize(context, &corpus, Split::Train, &tokenizer)?;
-    let dev = tokenize(context, &corpus, Split::Dev, &tokenizer)?;
+    let read = |split| match &tokens {
+        Some(folder) => TokenizedSplit::mapped(folder, split),
+        None => tokenize(context, &corpus, split, &tokenizer),
+    };
+    let (train, dev) = (read(Split::Train)?, read(Split::Dev)?);
     let input = PretrainInput { train: &train, dev: &dev, tokenizer: &tokenizer, start };
     pretrain(context, &settings, input, &mut run, (device, choice))?;
     talk::say(&format!("encoder in {}", options.out.join("encoder").display()));

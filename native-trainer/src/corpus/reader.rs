@@ -108,12 +108,24 @@ impl Corpus {
     /// The file cannot be opened; an item is an error (with file and line, and the last item) where the
     /// file is damaged or ends early.
     pub fn notes(&self, split: Split) -> Result<impl Iterator<Item = Result<Note>> + Send + use<>> {
+        self.notes_from(split, 0)
+    }
+
+    /// As [`Corpus::notes`], without the first `skipped` notes, which are not looked at.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn notes_from(
+        &self,
+        split: Split,
+        skipped: u64,
+    ) -> Result<impl Iterator<Item = Result<Note>> + Send + use<>> {
         let path = self.folder.join(notes_file(split));
         let reading = || format!("reading {}", path.display());
         let file = File::open(&path).with_context(reading)?;
         let lines = BufReader::new(zstd::stream::read::Decoder::new(file).with_context(reading)?);
         let (expected, line, over) = (self.count(split), 0, false);
-        Ok(Notes { path, lines, buffer: String::new(), line, expected, over })
+        Ok(Notes { path, lines, buffer: String::new(), line, skipped, expected, over })
     }
 
     /// Reads every file and compares its SHA-256.
@@ -189,14 +201,22 @@ struct Notes<R> {
     lines: R,
     buffer: String,
     line: u64,
+    skipped: u64,
     expected: u64,
     over: bool,
 }
 
 impl<R: BufRead> Notes<R> {
     fn read(&mut self) -> Result<Option<Note>> {
-        self.buffer.clear();
         let place = |line: u64| format!("{}, line {line}", self.path.display());
+        while self.line < self.skipped {
+            let count = self.lines.skip_until(b'\n').with_context(|| place(self.line + 1))?;
+            if count == 0 {
+                break;
+            }
+            self.line += 1;
+        }
+        self.buffer.clear();
         if self.lines.read_line(&mut self.buffer).with_context(|| place(self.line + 1))? == 0 {
             ensure!(
                 self.line == self.expected,
@@ -245,6 +265,10 @@ mod tests {
         let notes: Vec<Note> = corpus.notes(Split::Train).unwrap().map(Result::unwrap).collect();
         assert_eq!(notes.iter().map(|note| note.note_id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(notes[0].codes, ["I10", "E11.9"]);
+        for skipped in 0..4 {
+            let rest = corpus.notes_from(Split::Train, skipped as u64).unwrap().map(Result::unwrap);
+            assert!(rest.eq(notes.iter().skip(skipped).cloned()), "{skipped}");
+        }
         assert_eq!(corpus.notes(Split::Dev).unwrap().count(), 0);
         assert_eq!(corpus.digest(), Corpus::open(&folder).unwrap().digest());
     }

@@ -3,6 +3,7 @@
 mod file;
 mod folder;
 mod lines;
+mod lock;
 mod place;
 
 use std::fs::File;
@@ -17,6 +18,7 @@ use crate::unfinished::UNFINISHED;
 pub use file::{FileInTheMaking, write_atomic, write_atomic_with};
 pub use folder::{FolderInTheMaking, create_empty_folder};
 pub use lines::write_lines;
+pub use lock::{LOCK, lock_folder};
 pub use place::{STANDARD, check_file_place, distinct};
 
 /// Removes every file and folder in the making, for a process that is about to end; while the answer is

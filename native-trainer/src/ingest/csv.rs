@@ -8,7 +8,7 @@ use encoding_rs::Encoding;
 
 use super::columns::Wanted;
 use super::error::RecordError;
-use super::record::{Cell, Row};
+use super::record::{Cell, Row, SkipRows};
 use super::source::{Compression, read_error};
 
 /// The longest row in bytes, as for a line of JSON: a quote that is not closed would take in the rest of the file.
@@ -101,7 +101,8 @@ impl<R: BufRead> CsvRows<R> {
 }
 
 impl<R: Read> CsvRows<R> {
-    fn read(&mut self) -> Result<Option<Row>, RecordError> {
+    /// The line of the next row, which is then in `record`; none at the end.
+    fn advance(&mut self) -> Result<Option<u64>, RecordError> {
         let next = self.reader.position().line() + self.behind;
         self.reader.get_mut().left = MAX_ROW;
         let read = self.reader.read_byte_record(&mut self.record);
@@ -122,6 +123,11 @@ impl<R: Read> CsvRows<R> {
         if found != width {
             return Err(malformed(format!("{found} values; the header has {width} columns")));
         }
+        Ok(Some(line))
+    }
+
+    fn read(&mut self) -> Result<Option<Row>, RecordError> {
+        let Some(line) = self.advance()? else { return Ok(None) };
         let mut cells = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
             let value = column.and_then(|at| self.record.get(at));
@@ -146,6 +152,12 @@ impl<R: Read> CsvRows<R> {
             });
         }
         Ok(Some(Row { line, cells }))
+    }
+}
+
+impl<R: Read> SkipRows for CsvRows<R> {
+    fn skip_row(&mut self) -> Result<bool, RecordError> {
+        Ok(self.advance()?.is_some())
     }
 }
 

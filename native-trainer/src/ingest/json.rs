@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::columns::Wanted;
 use super::error::RecordError;
-use super::record::{Cell, Row};
+use super::record::{Cell, Row, SkipRows};
 use super::source::{Compression, read_error};
 
 /// Longest line: a longer one is a file that is no JSON Lines, and would fill the memory.
@@ -30,6 +30,16 @@ impl<R: BufRead> JsonRows<R> {
     }
 
     fn read(&mut self) -> Result<Option<Row>, RecordError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let text = std::str::from_utf8(&self.buffer).expect("a line that is there is UTF-8");
+        self.parse(if self.line == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text })
+            .map(Some)
+    }
+
+    /// The next line that is not empty, in the buffer; false at the end.
+    fn advance(&mut self) -> Result<bool, RecordError> {
         loop {
             self.buffer.clear();
             let line = self.line + 1;
@@ -38,7 +48,7 @@ impl<R: BufRead> JsonRows<R> {
                 .read_until(b'\n', &mut self.buffer)
                 .map_err(|source| read_error(&self.file, line, self.compression, source))?;
             if count == 0 {
-                return Ok(None);
+                return Ok(false);
             }
             self.line = line;
             if count as u64 == MAX_LINE && self.buffer.last() != Some(&b'\n') {
@@ -54,7 +64,7 @@ impl<R: BufRead> JsonRows<R> {
                 byte: error.valid_up_to() + 1,
             })?;
             if !text.trim().is_empty() {
-                return self.parse(text).map(Some);
+                return Ok(true);
             }
         }
     }
@@ -80,6 +90,12 @@ impl<R: BufRead> JsonRows<R> {
 
     fn malformed(&self, rule: String) -> RecordError {
         RecordError::Malformed { file: self.file.to_string(), line: self.line, rule }
+    }
+}
+
+impl<R: BufRead> SkipRows for JsonRows<R> {
+    fn skip_row(&mut self) -> Result<bool, RecordError> {
+        self.advance()
     }
 }
 

@@ -30,4 +30,4 @@ pub mod source;
 
 pub use columns::Columns;
 pub use error::RecordError;
-pub use record::{Record, Records, read_records};
+pub use record::{Record, Records, count_records, read_records, read_records_from};

@@ -35,11 +35,17 @@ pub(super) struct ParquetRows {
 }
 
 impl ParquetRows {
-    /// Opens the file and chooses the columns.
+    /// Opens the file and chooses the columns. The first `skipped` rows are left out; groups of rows that hold no
+    /// other are not read.
     ///
     /// # Errors
     /// A file that is no Parquet file, or lacks a column that a flag names.
-    pub fn open(path: &Path, wanted: Vec<Wanted>, read: Arc<AtomicU64>) -> Result<Self, RecordError> {
+    pub fn open(
+        path: &Path,
+        wanted: Vec<Wanted>,
+        skipped: u64,
+        read: Arc<AtomicU64>,
+    ) -> Result<Self, RecordError> {
         let name: Arc<str> = path.display().to_string().into();
         let unreadable = |source| RecordError::Unreadable { file: name.to_string(), source };
         let malformed = |rule| RecordError::Malformed { file: name.to_string(), line: 1, rule };
@@ -59,6 +65,7 @@ impl ParquetRows {
         let batches = builder
             .with_projection(mask)
             .with_batch_size(BATCH)
+            .with_offset(skipped as usize)
             .build()
             .map_err(|error| malformed(format!("the Parquet file is damaged: {error}")))?;
         let names: Vec<String> = wanted.into_iter().map(|field| field.name).collect();
@@ -70,10 +77,24 @@ impl ParquetRows {
             columns: Vec::new(),
             at: 0,
             rows: 0,
-            line: 0,
+            line: skipped,
             read,
             bytes_per_row,
         })
+    }
+
+    /// Rows of a file, as it says itself.
+    ///
+    /// # Errors
+    /// A file that is no Parquet file.
+    pub fn count(path: &Path) -> Result<u64, RecordError> {
+        let name = path.display().to_string();
+        let file =
+            File::open(path).map_err(|source| RecordError::Unreadable { file: name.clone(), source })?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| {
+            RecordError::Malformed { file: name, line: 1, rule: format!("not a Parquet file: {error}") }
+        })?;
+        Ok(u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0))
     }
 
     fn read(&mut self) -> Result<Option<Row>, RecordError> {
@@ -189,7 +210,7 @@ mod tests {
     use parquet::arrow::ArrowWriter;
 
     use super::super::columns::Columns;
-    use super::super::record::read_records;
+    use super::super::record::{count_records, read_records, read_records_from};
 
     /// Two rows in two row groups: list<string> codes, an integer id, a date.
     fn file(folder: &std::path::Path) -> std::path::PathBuf {
@@ -230,6 +251,20 @@ mod tests {
         assert_eq!((note.note_id.as_str(), note.date.as_deref()), ("7", Some("1970-01-01")));
         assert_eq!((note.text.as_str(), note.codes.join("+").as_str()), ("No fever.", "I10+E11.9"));
         assert!(records[1].note.codes.is_empty() && records[1].note.date.is_none());
+    }
+
+    #[test]
+    fn rows_that_are_skipped_change_nothing_in_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(folder.path());
+        let columns = Columns { codes_field: Some("dx".into()), ..Columns::default() };
+        assert_eq!(count_records(&path, &columns).unwrap(), 2);
+        let all: Vec<_> = read_records(&path, &columns).unwrap().map(Result::unwrap).collect();
+        assert_eq!(all[1].note.note_id, "notes.parquet:2");
+        for skipped in 0..=3 {
+            let rest = read_records_from(&path, &columns, skipped).unwrap().map(Result::unwrap);
+            assert!(rest.eq(all.iter().skip(skipped as usize).cloned()), "{skipped}");
+        }
     }
 
     #[test]

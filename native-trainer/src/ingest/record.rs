@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bert_xml_core::text::{Note, shown};
 
 use super::columns::{Columns, MAX_NAME, Wanted};
+use super::csv::CsvRows;
 use super::error::RecordError;
 use super::numbered::hashed;
+use super::json::JsonRows;
 use super::source::{self, Format};
 
 /// A record: a note, and where it stands.
@@ -65,6 +67,22 @@ pub(crate) struct Row {
     pub cells: Vec<Cell>,
 }
 
+/// Rows that can be passed over without looking into them.
+pub(super) trait SkipRows {
+    /// Passes over the next row; false at the end.
+    fn skip_row(&mut self) -> Result<bool, RecordError>;
+
+    /// Passes over `count` rows, or as many as there are; how many.
+    fn skip_rows(&mut self, count: u64) -> Result<u64, RecordError> {
+        for done in 0..count {
+            if !self.skip_row()? {
+                return Ok(done);
+            }
+        }
+        Ok(count)
+    }
+}
+
 pub(super) type Rows = Box<dyn Iterator<Item = Result<Row, RecordError>> + Send>;
 
 /// Reads one file, or standard input as `-`. See [`Records::open`].
@@ -73,6 +91,35 @@ pub(super) type Rows = Box<dyn Iterator<Item = Result<Row, RecordError>> + Send>
 /// As [`Records::open`].
 pub fn read_records(path: &Path, columns: &Columns) -> Result<Records, RecordError> {
     Records::open(&[path], columns)
+}
+
+/// As [`read_records`], without the first `skipped` records. What is skipped is not looked into: only its lines and
+/// quotes must be sound.
+///
+/// # Errors
+/// As [`Records::open`].
+pub fn read_records_from(path: &Path, columns: &Columns, skipped: u64) -> Result<Records, RecordError> {
+    Records::open_at(&[path], columns, skipped)
+}
+
+/// How many records a file has, without looking into them; a Parquet file says it itself.
+///
+/// # Errors
+/// A file that cannot be read, or whose lines or quotes are not sound.
+pub fn count_records(path: &Path, columns: &Columns) -> Result<u64, RecordError> {
+    let (format, compression) = source::format_of(path)?;
+    let file: Arc<str> = path.display().to_string().into();
+    let open = || source::open(path, compression, Arc::default());
+    let table = |delimiter| CsvRows::new(&file, open()?, compression, delimiter, &columns.wanted());
+    match format {
+        Format::JsonLines => JsonRows::new(&file, open()?, compression, Vec::new()).skip_rows(u64::MAX),
+        Format::Csv => table(b',')?.skip_rows(u64::MAX),
+        Format::Tsv => table(b'\t')?.skip_rows(u64::MAX),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => super::parquet::ParquetRows::count(path),
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => Err(RecordError::NotBuilt { file: file.to_string(), format: "Parquet" }),
+    }
 }
 
 /// The records of several files as one stream. An error is the last item.
@@ -102,6 +149,11 @@ impl Records {
     /// # Errors
     /// A file that is missing, has an unknown format, or (first file) breaks the format at once.
     pub fn open<P: AsRef<Path>>(paths: &[P], columns: &Columns) -> Result<Self, RecordError> {
+        Self::open_at(paths, columns, 0)
+    }
+
+    /// Without the first `skipped` records of the first file.
+    fn open_at<P: AsRef<Path>>(paths: &[P], columns: &Columns, skipped: u64) -> Result<Self, RecordError> {
         for path in paths.iter().map(AsRef::as_ref) {
             source::format_of(path)?;
             if path.as_os_str() != source::STANDARD_INPUT {
@@ -113,7 +165,7 @@ impl Records {
         let builder = Builder { columns: columns.clone(), wanted: columns.wanted() };
         let (read, seen) = (Arc::default(), HashSet::new());
         let mut records = Self { builder, ahead, current: None, seen, read, failed: false };
-        records.advance()?;
+        records.advance(skipped)?;
         Ok(records)
     }
 
@@ -122,20 +174,26 @@ impl Records {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// Opens the next file, if there is one.
-    fn advance(&mut self) -> Result<(), RecordError> {
+    /// Opens the next file, if there is one, and passes over its first `skipped` records.
+    fn advance(&mut self, skipped: u64) -> Result<(), RecordError> {
         self.current = None;
         let Some((path, name)) = self.ahead.pop() else { return Ok(()) };
         let (format, compression) = source::format_of(&path)?;
         let file: Arc<str> = path.display().to_string().into();
         let wanted = self.builder.wanted.clone();
         let open = || source::open(&path, compression, self.read.clone());
+        let table = |delimiter| CsvRows::new(&file, open()?, compression, delimiter, &wanted);
         let rows: Rows = match format {
-            Format::JsonLines => Box::new(super::json::JsonRows::new(&file, open()?, compression, wanted)),
-            Format::Csv => Box::new(super::csv::CsvRows::new(&file, open()?, compression, b',', &wanted)?),
-            Format::Tsv => Box::new(super::csv::CsvRows::new(&file, open()?, compression, b'\t', &wanted)?),
+            Format::JsonLines => {
+                skipping(JsonRows::new(&file, open()?, compression, wanted.clone()), skipped)?
+            }
+            Format::Csv => skipping(table(b',')?, skipped)?,
+            Format::Tsv => skipping(table(b'\t')?, skipped)?,
             #[cfg(feature = "parquet")]
-            Format::Parquet => Box::new(super::parquet::ParquetRows::open(&path, wanted, self.read.clone())?),
+            Format::Parquet => {
+                let read = self.read.clone();
+                Box::new(super::parquet::ParquetRows::open(&path, wanted.clone(), skipped, read)?)
+            }
             #[cfg(not(feature = "parquet"))]
             Format::Parquet => {
                 return Err(RecordError::NotBuilt { file: file.to_string(), format: "Parquet" });
@@ -160,7 +218,7 @@ impl Records {
                 }
                 return Ok(Some(record));
             }
-            self.advance()?;
+            self.advance(0)?;
         }
         Ok(None)
     }
@@ -177,6 +235,15 @@ impl Iterator for Records {
         self.failed = matches!(record, Some(Err(_)));
         record
     }
+}
+
+/// Rows behind the first `skipped`.
+fn skipping<R>(mut rows: R, skipped: u64) -> Result<Rows, RecordError>
+where
+    R: SkipRows + Iterator<Item = Result<Row, RecordError>> + Send + 'static,
+{
+    rows.skip_rows(skipped)?;
+    Ok(Box::new(rows))
 }
 
 struct Builder {

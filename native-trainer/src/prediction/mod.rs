@@ -5,8 +5,10 @@ pub mod exchange;
 pub mod on_corpus;
 pub mod open;
 pub mod output;
+pub mod part;
 pub mod place;
 pub mod states;
 pub mod stream;
 
+pub use part::Part;
 pub use place::ModelPlace;

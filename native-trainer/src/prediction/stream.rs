@@ -1,6 +1,7 @@
 //! Notes through a coder, in groups, in their order.
 
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use bert_xml_core::infer::{Coder, PredictOptions, PredictionRecord};
 use bert_xml_core::text::{Note, shown};
 
 use crate::error::hinted;
-use crate::ingest::{Columns, Record, RecordError, read_records};
+use crate::ingest::{Columns, Record, RecordError, read_records_from};
 use crate::progress::Progress;
 
 /// Notes that are batched together: enough to find windows of similar length.
@@ -20,8 +21,21 @@ const GROUP: usize = 64;
 /// # Errors
 /// The file is missing or has an unknown format.
 pub fn notes(path: &Path, columns: &Columns) -> Result<impl Iterator<Item = Result<Record>> + use<>> {
-    let records = read_records(path, columns).map_err(RecordError::hinted)?;
-    Ok(records.map(|record| {
+    notes_of(path, columns, 0..u64::MAX)
+}
+
+/// As [`notes`], those of some records, counted from 0.
+///
+/// # Errors
+/// As there.
+pub fn notes_of(
+    path: &Path,
+    columns: &Columns,
+    records: Range<u64>,
+) -> Result<impl Iterator<Item = Result<Record>> + use<>> {
+    let count = usize::try_from(records.end - records.start).unwrap_or(usize::MAX);
+    let records = read_records_from(path, columns, records.start).map_err(RecordError::hinted)?;
+    Ok(records.take(count).map(|record| {
         let record = record.map_err(RecordError::hinted)?;
         record.require_text().map_err(RecordError::hinted)?;
         Ok(record)

@@ -1,10 +1,10 @@
 //! Windows of notes as training examples, and what a frozen part of the encoder says of them.
 
 use anyhow::Result;
-use bert_xml_core::data::{WindowBatch, micro_batches, pad_windows};
+use bert_xml_core::data::{TokenSource, WindowBatch, epoch_batches, micro_batches, pad_windows};
 use bert_xml_core::model::encoder::Encoder;
 use bert_xml_core::model::{EncoderConfig, Inputs};
-use bert_xml_core::text::{SpecialTokens, TokenSpan, build_window, windows};
+use bert_xml_core::text::{SpecialTokens, TokenSpan, windows};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::frozen_on_cpu;
@@ -41,8 +41,8 @@ impl<'a> Examples<'a> {
     /// Cuts every note into windows.
     pub fn new(split: &'a TokenizedSplit, special: SpecialTokens, max_len: usize, stride: usize) -> Self {
         let mut all = Vec::new();
-        for (note, ids) in split.tokens.iter().enumerate() {
-            let spans = windows(ids.len(), max_len, stride);
+        for note in 0..split.tokens.len() {
+            let spans = windows(split.tokens.note_len(note), max_len, stride);
             let spans = if spans.is_empty() { vec![TokenSpan::new(0, 0)] } else { spans };
             all.extend(spans.into_iter().map(|span| Example { note: note as u32, span }));
         }
@@ -52,13 +52,17 @@ impl<'a> Examples<'a> {
 
     /// One window's tokens, special ones included.
     pub fn window(&self, row: usize) -> Vec<u32> {
-        let example = self.all[row];
-        build_window(self.split.tokens.note(example.note as usize), example.span, &self.special)
+        let Example { note, span } = self.all[row];
+        let mut window = Vec::with_capacity(span.len() + 2);
+        window.push(self.special.cls);
+        self.split.tokens.append(note as usize, span.range(), &mut window);
+        window.push(self.special.sep);
+        window
     }
 
     /// The notes that windows are of, by their ids.
     pub fn note_ids(&self, rows: &[u32]) -> impl Iterator<Item = &str> {
-        rows.iter().map(|&row| self.split.note_ids[self.all[row as usize].note as usize].as_str())
+        rows.iter().map(|&row| self.split.tokens.note_id(self.all[row as usize].note as usize))
     }
 
     /// Windows as a padded batch.
@@ -67,15 +71,41 @@ impl<'a> Examples<'a> {
         pad_windows(&windows, &self.special, ROUND_TO, self.max_len)
     }
 
-    /// 0 or 1 for each label: every window carries its note's codes. `[rows, labels]`.
-    pub fn targets(&self, rows: &[u32], labels: usize, device: &Device) -> Tensor<2> {
+    /// 0 or 1 for each label: every window carries its note's codes. Row-major `[rows, labels]`.
+    pub fn targets(&self, rows: &[u32], labels: usize) -> Vec<f32> {
         let mut data = vec![0f32; rows.len() * labels];
         for (at, &row) in rows.iter().enumerate() {
             for &label in &self.split.gold[self.all[row as usize].note as usize] {
                 data[at * labels + label as usize] = 1.0;
             }
         }
-        Tensor::from_data(TensorData::new(data, [rows.len(), labels]), device)
+        data
+    }
+
+    /// The steps of a training from `first` on, each with its epoch's own order; without end. A step's rows depend on
+    /// nothing but seed and number.
+    pub fn steps(
+        &self,
+        (batch, budget): (usize, usize),
+        labels: usize,
+        seed: u64,
+        first: u64,
+    ) -> impl Iterator<Item = WindowStep> + Send {
+        let an_epoch = self.all.len().div_ceil(batch) as u64;
+        (first / an_epoch..).flat_map(move |epoch| {
+            let skipped = first.saturating_sub(epoch * an_epoch) as usize;
+            let batches = epoch_batches(&self.lengths, batch, seed, epoch);
+            batches.into_iter().skip(skipped).map(move |rows| self.step(rows, budget, labels))
+        })
+    }
+
+    fn step(&self, rows: Vec<u32>, budget: usize, labels: usize) -> WindowStep {
+        let micro = micro_batches(&rows, &self.lengths, budget).into_iter().map(|rows| MicroBatch {
+            rows: rows.to_vec(),
+            windows: self.batch(rows),
+            targets: self.targets(rows, labels),
+        });
+        WindowStep { micro: micro.collect(), rows }
     }
 
     /// All windows, in groups of at most `budget` tokens with padding and of like length.
@@ -84,6 +114,24 @@ impl<'a> Examples<'a> {
         order.sort_by_key(|&row| self.lengths[row as usize]);
         micro_batches(&order, &self.lengths, budget).into_iter().map(<[u32]>::to_vec).collect()
     }
+}
+
+/// The rows of one optimizer step.
+pub struct WindowStep {
+    /// The windows, by their places in [`Examples::all`].
+    pub rows: Vec<u32>,
+    /// The same in parts that are worked on at once.
+    pub micro: Vec<MicroBatch>,
+}
+
+/// Windows that are worked on at once.
+pub struct MicroBatch {
+    /// The windows, by their places in [`Examples::all`].
+    pub rows: Vec<u32>,
+    /// Their tokens.
+    pub windows: WindowBatch,
+    /// Their codes, row-major `[rows, labels]`.
+    pub targets: Vec<f32>,
 }
 
 /// Hidden states after the first `layers` blocks, computed once (for a frozen part of the encoder).
@@ -167,25 +215,42 @@ fn frozen_part(encoder: &Encoder, layers: usize, inputs: &Inputs) -> Tensor<3> {
 
 #[cfg(test)]
 mod tests {
+    use bert_xml_core::data::TokenStore;
+
+    use super::super::tokens::NoteTokens;
     use super::*;
 
     #[test]
     fn windows_carry_their_notes_codes() {
-        let mut split = TokenizedSplit::default();
-        for (ids, gold) in [(vec![10; 7], vec![1]), (vec![], vec![]), (vec![11; 2], vec![0, 2])] {
-            split.tokens.push(&ids);
-            split.gold.push(gold);
+        let (mut tokens, mut gold) = (TokenStore::default(), Vec::new());
+        for (ids, codes) in [(vec![10; 7], vec![1]), (vec![], vec![]), (vec![11; 2], vec![0, 2])] {
+            tokens.push(&ids);
+            gold.push(codes);
         }
+        let tokens = NoteTokens::Held { tokens, note_ids: Vec::new() };
+        let split = TokenizedSplit { tokens, gold, outside: 0 };
         let special = SpecialTokens { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4 };
         let examples = Examples::new(&split, special, 6, 4);
         assert_eq!(examples.lengths, [6, 6, 2, 4]);
         let notes: Vec<u32> = examples.all.iter().map(|example| example.note).collect();
         assert_eq!(notes, [0, 0, 1, 2]);
-        let targets: Vec<f32> =
-            examples.targets(&[1, 3, 2], 3, &Device::flex()).into_data().try_to_vec().unwrap();
-        assert_eq!(targets, [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(examples.targets(&[1, 3, 2], 3), [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
         assert_eq!(examples.batch(&[2, 3]).ids[..4], [2, 3, 0, 0]);
         let groups = examples.by_length(12);
         assert_eq!(groups, [vec![2, 3], vec![0, 1]]);
+
+        // Two steps an epoch; from the second step of the first epoch on.
+        let of =
+            |first| examples.steps((3, 12), 3, 7, first).take(4).map(|step| step.rows).collect::<Vec<_>>();
+        let (all, rest) = (of(0), of(1));
+        assert_eq!(all[1..], rest[..3]);
+        assert_eq!(all[2..], epoch_batches(&examples.lengths, 3, 7, 1));
+        let step = examples.steps((3, 12), 3, 7, 0).next().unwrap();
+        let parts = step.micro.iter().flat_map(|part| part.rows.clone()).collect::<Vec<_>>();
+        assert_eq!(parts, step.rows);
+        for part in &step.micro {
+            assert_eq!(part.windows, examples.batch(&part.rows));
+            assert_eq!(part.targets, examples.targets(&part.rows, 3));
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Fine-tuning: an encoder and a head learn the codes of a corpus (paper, sections 3.3 and 3.4).
 
-use std::time::Instant;
+use std::thread::{self, Scope};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bert_xml_core::data::{Purpose, WindowBatch, epoch_batches, micro_batches, stream};
+use bert_xml_core::data::{Purpose, TokenSource, WindowBatch, stream};
 use bert_xml_core::metrics::{self, Predictions, Report};
 use bert_xml_core::model::chunked::loss_and_gradients;
 use bert_xml_core::model::gradients::GradientMap;
@@ -12,13 +12,14 @@ use bert_xml_core::model::weights::read_weights;
 use bert_xml_core::model::{BertXml, Inputs, ModelConfig};
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use serde_json::json;
 
 use super::checkpoint::State;
-use super::examples::{Examples, FrozenStates};
+use super::examples::{Examples, FrozenStates, WindowStep};
 use super::memory::token_budget;
+use super::pace::Pace;
 use super::resume::{Standing, interrupted, not_finite, save, save_best};
 use super::run::Run;
 use super::settings::{FinetuneSettings, KeepBy};
@@ -26,7 +27,11 @@ use super::start::{FinetuneInput, fresh_model};
 use crate::context::Context;
 use crate::device::DeviceChoice;
 use crate::interrupt;
+use crate::prefetch::Ahead;
 use crate::progress::Unit;
+
+/// Steps whose batches lie ready.
+pub(super) const BATCHES_AHEAD: usize = 4;
 
 /// What fine-tuning leaves.
 pub struct Finetuned {
@@ -52,29 +57,43 @@ pub struct Finetuned {
 pub fn finetune(
     context: &Context,
     settings: &FinetuneSettings,
-    mut input: FinetuneInput<'_>,
+    input: FinetuneInput<'_>,
     run: &mut Run,
-    (device, choice): (Device, DeviceChoice),
+    device: (Device, DeviceChoice),
 ) -> Result<Finetuned> {
     settings.validate()?;
     ensure!(!input.train.tokens.is_empty(), "the training split has no note: nothing to learn from");
+    let special = input.tokenizer.special();
+    let examples = |split| Examples::new(split, special, settings.max_len, settings.stride());
+    let examples = [examples(input.train), examples(input.dev)];
+    thread::scope(|scope| finetune_within(scope, context, settings, input, &examples, run, device))
+}
+
+/// The same, with batches made on a thread of the scope.
+fn finetune_within<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    context: &Context,
+    settings: &FinetuneSettings,
+    mut input: FinetuneInput<'_>,
+    [train, dev]: &'scope [Examples<'_>; 2],
+    run: &mut Run,
+    (device, choice): (Device, DeviceChoice),
+) -> Result<Finetuned> {
     let train_device = device.clone().autodiff();
     train_device.seed(stream(context.seed, Purpose::Weights, [1, 0]).next_u64());
     let (model, config, without_description) = fresh_model(settings, &mut input, &train_device)?;
     let frozen_layers = settings.freeze;
 
-    let special = input.tokenizer.special();
     let budget = token_budget(settings.micro_batch, choice, &config.encoder, settings.max_len);
-    let part = |split| -> Result<Part<'_>> {
-        let examples = Examples::new(split, special, settings.max_len, settings.stride());
+    let part = |examples| -> Result<Part<'_>> {
         let encoder = model.encoder.valid();
         let (shape, place) = (&config.encoder, (&device, choice));
         let states =
-            |layers| FrozenStates::compute(context, &encoder, shape, layers, &examples, budget, place);
+            |layers| FrozenStates::compute(context, &encoder, shape, layers, examples, budget, place);
         let frozen = (frozen_layers > 0).then(|| states(frozen_layers)).transpose()?;
         Ok(Part { examples, frozen })
     };
-    let (train, dev) = (part(input.train)?, part(input.dev)?);
+    let (train, dev) = (part(train)?, part(dev)?);
 
     let batches_an_epoch = train.examples.all.len().div_ceil(settings.batch) as u64;
     let all = settings.epochs * batches_an_epoch;
@@ -84,29 +103,30 @@ pub fn finetune(
     let Standing { mut model, mut optimizer, mut state } = standing;
     let listener = interrupt::Listener::new();
     let trainer = Trainer { context, settings, labels: config.labels, device: &train_device, budget };
-    let clock = Instant::now();
-    let tokens_before = state.tokens;
+    let mut pace = Pace::start(state.tokens);
+    let sizes = (settings.batch, budget);
+    let made = train.examples.steps(sizes, config.labels, context.seed, state.step);
+    let mut batches = Ahead::start(scope, BATCHES_AHEAD, made.take((steps - state.step.min(steps)) as usize));
     while state.step < steps {
         let epoch = state.step / batches_an_epoch;
-        let batches = epoch_batches(&train.examples.lengths, settings.batch, context.seed, epoch);
-        let (start, end) = (epoch * batches_an_epoch, ((epoch + 1) * batches_an_epoch).min(steps));
+        let end = ((epoch + 1) * batches_an_epoch).min(steps);
         while state.step < end {
-            let rows = &batches[(state.step - start) as usize];
-            let (gradients, loss, tokens) = trainer
-                .gradients(&model, &train, rows, state.step)
-                .map_err(|error| not_finite(error, state.step + 1, train.examples.note_ids(rows), run))?;
+            let batch = batches.next().context("the thread that makes batches ended early")?;
+            let (gradients, loss, tokens) =
+                trainer.gradients(&model, &train, &batch, state.step).map_err(|error| {
+                    not_finite(error, state.step + 1, train.examples.note_ids(&batch.rows), run)
+                })?;
             let rate = settings.optimizer.schedule(state.step, steps);
             model = optimizer.step(model, gradients, rate).0;
             state.step += 1;
             state.tokens += tokens as u64;
-            let speed = (state.tokens - tokens_before) as f64 / clock.elapsed().as_secs_f64();
+            let now = pace.at(state.tokens, batches.waited());
             progress.advance(1);
-            progress.message(format!("loss {loss:.4} {speed:.0} tokens/s"));
-            run.log(json!({
+            progress.message(format!("loss {loss:.4} {now}"));
+            run.log(now.line(json!({
                 "step": state.step, "epoch": epoch + 1, "loss": loss,
                 "learning_rate": rate * settings.optimizer.learning_rate, "tokens": state.tokens,
-                "tokens_per_second": speed.round(),
-            }))?;
+            })))?;
             let epoch_over = state.step == end;
             if epoch_over {
                 let report = trainer.dev_report(&model.valid(), &dev, &device)?;
@@ -130,6 +150,7 @@ pub fn finetune(
     }
     drop(listener);
     progress.finish();
+    pace.at(state.tokens, batches.waited()).say();
 
     let path = run.best_weights();
     let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
@@ -168,7 +189,7 @@ fn dev_line(epoch: u64, report: &Report, better: bool) -> String {
 
 /// A split ready for the model.
 struct Part<'a> {
-    examples: Examples<'a>,
+    examples: &'a Examples<'a>,
     frozen: Option<FrozenStates>,
 }
 
@@ -186,18 +207,18 @@ impl Trainer<'_> {
         &self,
         model: &BertXml,
         part: &Part<'_>,
-        rows: &[u32],
+        batch: &WindowStep,
         step: u64,
     ) -> Result<(GradientMap, f64, usize)> {
         let encoder_learns = self.settings.freeze < model.encoder.layers.len() || part.frozen.is_none();
         let (mut gradients, mut loss, mut tokens) = (GradientMap::default(), 0.0, 0);
-        for (at, rows_here) in (0u64..).zip(micro_batches(rows, &part.examples.lengths, self.budget)) {
+        for (at, micro) in (0u64..).zip(&batch.micro) {
             self.device.seed(stream(self.context.seed, Purpose::Dropout, [step, at]).next_u64());
-            let batch = part.examples.batch(rows_here);
-            let hidden = self.hidden(model, part, rows_here, &batch);
-            let real = Inputs::new(&batch, self.device).real;
-            let targets = part.examples.targets(rows_here, self.labels, self.device);
-            let weight = rows_here.len() as f64 / rows.len() as f64;
+            let hidden = self.hidden(model, part, &micro.rows, &micro.windows);
+            let real = Inputs::new(&micro.windows, self.device).real;
+            let shape = [micro.rows.len(), self.labels];
+            let targets = Tensor::from_data(TensorData::new(micro.targets.clone(), shape), self.device);
+            let weight = micro.rows.len() as f64 / batch.rows.len() as f64;
             let chunk = self.settings.label_chunk;
             let pass =
                 loss_and_gradients(&model.head, hidden.clone(), real, targets, chunk, weight, encoder_learns);
@@ -207,7 +228,7 @@ impl Trainer<'_> {
             }
             gradients.add_all(pass.parameters);
             loss += f64::from(pass.loss.into_scalar::<f32>());
-            tokens += batch.tokens();
+            tokens += micro.windows.tokens();
         }
         if !loss.is_finite() {
             bail!("step {}: the loss is not finite ({loss})", step + 1);

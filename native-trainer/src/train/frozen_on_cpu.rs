@@ -60,6 +60,7 @@ pub fn states(
 
 #[cfg(test)]
 mod tests {
+    use bert_xml_core::data::TokenStore;
     use bert_xml_core::model::Inputs;
     use bert_xml_core::text::SpecialTokens;
     use burn::tensor::Device;
@@ -68,7 +69,7 @@ mod tests {
     use crate::context::Context;
     use crate::progress::{ProgressMode, Unit};
     use crate::train::examples::Examples;
-    use crate::train::tokens::TokenizedSplit;
+    use crate::train::tokens::{NoteTokens, TokenizedSplit};
 
     #[test]
     fn both_engines_give_the_states_of_the_first_layers() {
@@ -84,11 +85,12 @@ mod tests {
         };
         let device = Device::flex();
         let encoder = shape.init(&device).unwrap();
-        let mut split = TokenizedSplit::default();
+        let mut tokens = TokenStore::default();
         for ids in [vec![7, 8, 9, 10, 11], vec![12; 14], vec![13]] {
-            split.tokens.push(&ids);
-            split.gold.push(vec![]);
+            tokens.push(&ids);
         }
+        let tokens = NoteTokens::Held { tokens, note_ids: Vec::new() };
+        let split = TokenizedSplit { tokens, gold: vec![Vec::new(); 3], outside: 0 };
         let special = SpecialTokens { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4 };
         let examples = Examples::new(&split, special, 12, 10);
         assert_eq!(examples.all.len(), 4);

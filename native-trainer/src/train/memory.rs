@@ -28,6 +28,17 @@ pub fn available_bytes() -> Option<u64> {
     Some(machine.min(container))
 }
 
+/// Memory that this process holds now, that of a graphics card not counted; pages of mapped files are, while they are
+/// in memory. None where the system does not say.
+pub fn resident_bytes() -> Option<u64> {
+    use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+
+    let (mut system, own) = (System::new(), Pid::from_u32(std::process::id()));
+    let what = ProcessRefreshKind::nothing().with_memory().without_tasks();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, what);
+    system.process(own).map(sysinfo::Process::memory).filter(|&bytes| bytes > 0)
+}
+
 /// The most memory that this process has held at once, that of a graphics card not counted. None where the
 /// system does not say.
 pub fn peak_resident_bytes() -> Option<u64> {
@@ -102,9 +113,13 @@ mod tests {
     fn the_peak_is_that_of_all_there_was() {
         let kept = vec![1u8; 64 << 20];
         assert!(kept.iter().all(|&byte| byte == 1));
+        let now = resident_bytes().unwrap();
         drop(kept);
         let peak = peak_resident_bytes().unwrap();
-        assert!((64 << 20..64 << 30).contains(&peak), "{peak} bytes");
+        assert!(
+            (64 << 20..64 << 30).contains(&peak) && (64 << 20..=peak).contains(&now),
+            "{now}, {peak} bytes"
+        );
     }
 
     #[test]

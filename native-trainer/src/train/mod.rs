@@ -9,6 +9,8 @@ pub mod examples;
 pub mod finetune;
 pub mod memory;
 pub mod outcome;
+pub mod pace;
+pub mod pair_steps;
 pub mod pretrain;
 pub mod resume;
 pub mod run;

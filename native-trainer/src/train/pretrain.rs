@@ -1,12 +1,11 @@
 //! Pretraining: masked language model and next-sentence prediction (paper, section 3.2).
 
-use std::time::Instant;
+use std::thread::{self, Scope};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bert_xml_core::data::nsp::Pair;
 use bert_xml_core::data::{
-    MaskedTokens, Purpose, TokenStore, epoch_batches, epoch_pairs, mask_tokens, micro_batches, pad_pairs,
-    stream,
+    MaskedTokens, Purpose, epoch_pairs, mask_tokens, micro_batches, pad_pairs, stream,
 };
 use bert_xml_core::model::gradients::GradientMap;
 use bert_xml_core::model::hf_folder::{HfBert, write_hf_folder};
@@ -20,15 +19,19 @@ use burn::tensor::{Device, Int, Tensor};
 use rand::Rng;
 use serde_json::json;
 
+use super::finetune::BATCHES_AHEAD;
 use super::memory::token_budget;
+use super::pace::Pace;
+use super::pair_steps::{PairStep, PairSteps};
 use super::resume::{Standing, interrupted, not_finite, save, save_best};
 use super::run::Run;
 use super::settings::PretrainSettings;
-use super::tokens::TokenizedSplit;
+use super::tokens::{NoteTokens, TokenizedSplit};
 use crate::context::Context;
 use crate::device::DeviceChoice;
 use crate::files::FolderInTheMaking;
 use crate::interrupt;
+use crate::prefetch::Ahead;
 use crate::progress::Unit;
 
 /// Rows are padded to a multiple of this.
@@ -72,9 +75,21 @@ pub fn pretrain(
     settings: &PretrainSettings,
     input: PretrainInput<'_>,
     run: &mut Run,
-    (device, choice): (Device, DeviceChoice),
+    device: (Device, DeviceChoice),
 ) -> Result<()> {
     settings.validate()?;
+    thread::scope(|scope| pretrain_within(scope, context, settings, input, run, device))
+}
+
+/// The same, with batches made on a thread of the scope.
+fn pretrain_within<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    context: &Context,
+    settings: &'env PretrainSettings,
+    input: PretrainInput<'env>,
+    run: &mut Run,
+    (device, choice): (Device, DeviceChoice),
+) -> Result<()> {
     let config = match &input.start {
         Some(start) => EncoderConfig {
             hidden_dropout_prob: settings.dropout,
@@ -121,39 +136,39 @@ pub fn pretrain(
     let budget = token_budget(settings.micro_batch, choice, &config, settings.max_len);
     let trainer = Trainer { context, settings, tokenizer: input.tokenizer, device: &train_device, budget };
 
-    let clock = Instant::now();
-    let tokens_before = state.tokens;
+    let mut pace = Pace::start(state.tokens);
+    let made = PairSteps {
+        notes: &input.train.tokens,
+        special: input.tokenizer.special(),
+        vocab: input.tokenizer.vocab_size(),
+        max_len: settings.max_len,
+        batch: settings.batch,
+        budget,
+        seed: context.seed,
+    };
+    let ranges = (0..settings.epochs).zip(std::iter::once(0).chain(ends.clone())).zip(ends.clone());
+    let ranges: Vec<(u64, u64, u64)> =
+        ranges.map(|((epoch, start), end)| (epoch, start, end.min(steps))).collect();
+    let mut batches = Ahead::start(scope, BATCHES_AHEAD, made.steps(ranges, state.step));
     for epoch in 0..settings.epochs {
-        let start = if epoch == 0 { 0 } else { ends[epoch as usize - 1] };
         let end = ends[epoch as usize].min(steps);
-        if start >= steps {
-            break;
-        }
-        if state.step >= end {
-            continue;
-        }
-        let pairs = pairs_in(epoch);
-        let lengths: Vec<u32> = pairs.iter().map(Pair::len).collect();
-        let batches = epoch_batches(&lengths, settings.batch, context.seed, epoch);
         while state.step < end {
-            let batch = &batches[(state.step - start) as usize];
-            let rows = (&pairs[..], &lengths[..]);
+            let batch = batches.next().context("the thread that makes batches ended early")?;
             let (gradients, losses, tokens) =
-                trainer.gradients(&model, &input.train.tokens, rows, batch, state.step).map_err(|error| {
-                    not_finite(error, state.step + 1, note_ids(&pairs, batch, input.train), run)
+                trainer.gradients(&model, &batch, state.step).map_err(|error| {
+                    not_finite(error, state.step + 1, batch.note_ids(&input.train.tokens), run)
                 })?;
             let rate = settings.optimizer.schedule(state.step, steps);
             model = optimizer.step(model, gradients, rate).0;
             state.step += 1;
             state.tokens += tokens as u64;
-            let speed = (state.tokens - tokens_before) as f64 / clock.elapsed().as_secs_f64();
+            let now = pace.at(state.tokens, batches.waited());
             progress.advance(1);
-            progress.message(format!("mlm {:.3} nsp {:.3} {speed:.0} tokens/s", losses.mlm, losses.nsp));
-            run.log(json!({
+            progress.message(format!("mlm {:.3} nsp {:.3} {now}", losses.mlm, losses.nsp));
+            run.log(now.line(json!({
                 "step": state.step, "epoch": epoch + 1, "mlm_loss": losses.mlm, "nsp_loss": losses.nsp,
                 "learning_rate": rate * settings.optimizer.learning_rate, "tokens": state.tokens,
-                "tokens_per_second": speed.round(),
-            }))?;
+            })))?;
             let epoch_over = state.step == end;
             if epoch_over {
                 let dev = trainer.dev_losses(&model.valid(), &input.dev.tokens, &device)?;
@@ -187,6 +202,7 @@ pub fn pretrain(
     }
     drop(listener);
     progress.finish();
+    pace.at(state.tokens, batches.waited()).say();
     finish(run, &config, input.tokenizer)
 }
 
@@ -216,29 +232,16 @@ impl Trainer<'_> {
     fn gradients(
         &self,
         model: &PretrainModel,
-        notes: &TokenStore,
-        (pairs, lengths): (&[Pair], &[u32]),
-        batch: &[u32],
+        batch: &PairStep,
         step: u64,
     ) -> Result<(GradientMap, Losses, usize)> {
-        let (special, vocab) = (self.tokenizer.special(), self.tokenizer.vocab_size());
-        let micro: Vec<_> = (0u64..)
-            .zip(micro_batches(batch, lengths, self.budget))
-            .map(|(at, rows)| {
-                let rows: Vec<Pair> = rows.iter().map(|&row| pairs[row as usize]).collect();
-                let mut windows = pad_pairs(&rows, notes, &special, ROUND_TO, self.settings.max_len);
-                let mut random = stream(self.context.seed, Purpose::Masking, [step, at]);
-                let masked = mask_tokens(&mut windows, &special, vocab, &mut random);
-                (rows, windows, masked)
-            })
-            .collect();
-        let all_masked: usize = micro.iter().map(|(.., masked)| masked.targets.len()).sum();
+        let all_masked: usize = batch.micro.iter().map(|(.., masked)| masked.targets.len()).sum();
         let mut gradients = GradientMap::default();
         let (mut losses, mut tokens) = (Losses::default(), 0);
-        for (at, (rows, windows, masked)) in (0u64..).zip(&micro) {
+        for (at, (rows, windows, masked)) in (0u64..).zip(&batch.micro) {
             self.device.seed(stream(self.context.seed, Purpose::Dropout, [step, at]).next_u64());
             let mlm_share = masked.targets.len() as f64 / all_masked as f64;
-            let nsp_share = rows.len() as f64 / batch.len() as f64;
+            let nsp_share = rows.len() as f64 / batch.rows() as f64;
             let inputs = Inputs::new(windows, self.device);
             let (mlm, nsp) = pair_losses(model, inputs, &follows(rows), masked, self.device);
             let (mlm, nsp) = (mlm.mul_scalar(mlm_share), nsp.mul_scalar(nsp_share));
@@ -258,7 +261,7 @@ impl Trainer<'_> {
     fn dev_losses(
         &self,
         model: &PretrainModel,
-        notes: &TokenStore,
+        notes: &NoteTokens,
         device: &Device,
     ) -> Result<Option<Losses>> {
         let mut pairs = epoch_pairs(notes, self.settings.max_len, DEV_SEED, 0);
@@ -284,12 +287,6 @@ impl Trainer<'_> {
         }
         Ok(Some(Losses { mlm: losses.mlm / targets as f64, nsp: losses.nsp / pairs.len() as f64 }))
     }
-}
-
-/// The notes that a batch's pairs are made of, by their ids.
-fn note_ids<'a>(pairs: &[Pair], batch: &[u32], notes: &'a TokenizedSplit) -> impl Iterator<Item = &'a str> {
-    let pieces = batch.iter().map(|&row| pairs[row as usize]).flat_map(|pair| [pair.a, pair.b]);
-    pieces.map(|piece| notes.note_ids[piece.note as usize].as_str())
 }
 
 fn follows(rows: &[Pair]) -> Vec<bool> {

@@ -1,7 +1,7 @@
 //! A run's folder: resolved settings, provenance, metrics a line, checkpoints; and what a resume must find equal.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -11,12 +11,11 @@ use serde_json::{Value, json};
 
 use super::tensorboard::EventFile;
 use crate::error::hinted;
-use crate::files::write_atomic;
+use crate::files::{LOCK, lock_folder, write_atomic};
 
 const SETTINGS: &str = "settings.toml";
 const PROVENANCE: &str = "provenance.json";
 const METRICS: &str = "metrics.jsonl";
-const LOCK: &str = ".lock";
 
 /// A run that is under way.
 pub struct Run {
@@ -50,7 +49,7 @@ impl Run {
         if !going_on {
             check_unused(folder, resume)?;
         }
-        let lock = lock(folder)?;
+        let lock = lock_folder(folder)?;
         if going_on {
             check_equal(folder, &settings, &inputs)?;
         } else {
@@ -140,23 +139,6 @@ fn check_unused(folder: &Path, resume: bool) -> Result<()> {
         format!("{} is not empty: results go into a folder of their own", folder.display()),
         "name another --out, or go on with --resume",
     ))
-}
-
-/// Keeps other processes out of the folder: two that go on with one run would mix their steps.
-fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join(LOCK);
-    let file = File::create(&path).with_context(|| format!("writing {}", path.display()))?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(hinted(
-            format!("another process is at work in {}", folder.display()),
-            "wait for its end, or name another --out",
-        )),
-        // A file system without locks keeps nobody out, as before.
-        Err(TryLockError::Error(error)) if error.kind() != ErrorKind::Unsupported => {
-            Err(error).with_context(|| format!("locking {}", path.display()))
-        }
-        _ => Ok(file),
-    }
 }
 
 fn read_json(path: &Path) -> Result<Value> {

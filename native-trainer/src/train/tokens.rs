@@ -1,31 +1,108 @@
-//! A corpus split as token ids and label indices, in memory.
+//! A corpus split as token ids and label indices: tokenized into memory, or mapped from shards. Whatever is made of the
+//! one is made of the other, to the last batch.
+
+use std::ops::Range;
 
 use anyhow::Result;
-use bert_xml_core::data::{Split, TokenStore};
+use bert_xml_core::data::{Split, TokenSource, TokenStore};
 use bert_xml_core::text::{Note, Tokenizer};
-use rayon::prelude::*;
 
 use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::progress::Unit;
+use crate::shards::{Encoders, MappedSplit, TokenFolder};
 
 /// Notes that are tokenized together.
 const GROUP: usize = 512;
 
 /// A tokenized split. Notes keep the order of the corpus.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct TokenizedSplit {
     /// Token ids by note.
-    pub tokens: TokenStore,
-    /// Label indices by note, rising; codes outside the label set are left out.
+    pub tokens: NoteTokens,
+    /// Label indices by note, rising; codes outside the label set are left out. In memory, but for pretraining from
+    /// shards, which reads none.
     pub gold: Vec<Vec<u32>>,
-    /// Ids of the notes.
-    pub note_ids: Vec<String>,
     /// Occurrences of codes outside the label set.
     pub outside: u64,
 }
 
-/// Tokenizes a split on all cores.
+/// Token ids and the notes' own ids.
+pub enum NoteTokens {
+    /// In memory.
+    Held {
+        /// Token ids by note.
+        tokens: TokenStore,
+        /// Ids of the notes.
+        note_ids: Vec<String>,
+    },
+    /// In shards on disk.
+    Mapped(MappedSplit),
+}
+
+impl Default for NoteTokens {
+    fn default() -> Self {
+        Self::Held { tokens: TokenStore::default(), note_ids: Vec::new() }
+    }
+}
+
+impl NoteTokens {
+    /// A note's id.
+    ///
+    /// # Panics
+    /// If there is no such note.
+    pub fn note_id(&self, at: usize) -> &str {
+        match self {
+            Self::Held { note_ids, .. } => &note_ids[at],
+            Self::Mapped(split) => split.name(at),
+        }
+    }
+}
+
+impl TokenSource for NoteTokens {
+    fn len(&self) -> usize {
+        match self {
+            Self::Held { tokens, .. } => tokens.len(),
+            Self::Mapped(split) => split.len(),
+        }
+    }
+
+    fn note_len(&self, at: usize) -> usize {
+        match self {
+            Self::Held { tokens, .. } => tokens.note_len(at),
+            Self::Mapped(split) => split.note_len(at),
+        }
+    }
+
+    fn append(&self, at: usize, range: Range<usize>, ids: &mut Vec<u32>) {
+        match self {
+            Self::Held { tokens, .. } => tokens.append(at, range, ids),
+            Self::Mapped(split) => split.append(at, range, ids),
+        }
+    }
+}
+
+impl TokenizedSplit {
+    /// A split out of shards, without its gold labels.
+    ///
+    /// # Errors
+    /// A shard that is missing or damaged.
+    pub fn mapped(folder: &TokenFolder, split: Split) -> Result<Self> {
+        let mapped = folder.split(split)?;
+        Ok(Self { outside: mapped.outside, tokens: NoteTokens::Mapped(mapped), gold: Vec::new() })
+    }
+
+    /// With its gold labels in memory, wherever the tokens are.
+    #[must_use]
+    pub fn with_gold(mut self) -> Self {
+        if let NoteTokens::Mapped(split) = &self.tokens {
+            self.gold = (0..split.len()).map(|note| split.labels(note)).collect();
+        }
+        self
+    }
+}
+
+/// Tokenizes a split on all cores, into memory.
 ///
 /// # Errors
 /// The corpus cannot be read.
@@ -36,23 +113,25 @@ pub fn tokenize(
     tokenizer: &Tokenizer,
 ) -> Result<TokenizedSplit> {
     let mut progress = context.start(&format!("tokens {split}"), Some(corpus.count(split)), Unit::Notes);
-    let mut made = TokenizedSplit::default();
+    let (mut tokens, mut note_ids) = (TokenStore::default(), Vec::new());
+    let (mut all_gold, mut outside) = (Vec::new(), 0);
+    let encoders = Encoders::new(tokenizer);
     let mut notes = corpus.notes(split)?;
     loop {
         let group: Vec<Note> = notes.by_ref().take(GROUP).collect::<Result<_>>()?;
         if group.is_empty() {
             break;
         }
-        let ids: Vec<Vec<u32>> = group.par_iter().map(|note| tokenizer.encode(&note.text).ids).collect();
+        let ids = encoders.encode(&group);
         for (note, ids) in group.into_iter().zip(ids) {
-            made.tokens.push(&ids);
-            let (gold, outside) = corpus.labels().indices(&note.codes);
-            made.outside += outside as u64;
-            made.gold.push(gold);
-            made.note_ids.push(note.note_id);
+            tokens.push(&ids);
+            let (gold, others) = corpus.labels().indices(&note.codes);
+            outside += others as u64;
+            all_gold.push(gold);
+            note_ids.push(note.note_id);
             progress.advance(1);
         }
     }
     progress.finish();
-    Ok(made)
+    Ok(TokenizedSplit { tokens: NoteTokens::Held { tokens, note_ids }, gold: all_gold, outside })
 }
