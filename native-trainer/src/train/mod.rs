@@ -2,6 +2,7 @@
 
 pub mod settings;
 
+pub mod precision;
 pub mod adamw;
 pub mod checkpoint;
 pub mod frozen_on_cpu;
