@@ -189,7 +189,7 @@ texts() {
         -e '/"split": ?"[^"]*[Tt]est/d' \
         -e 's/^\{.*"qa": \[\["(.*)"\]\]\}$/{"text": "\1"}/; t answers; b splits' \
         -e ': answers' -e 's/"\], \["/ /g; s/", "/ /g' \
-        -e ': splits' -e 's/"split": ?"([^"]*[Vv]al|[^"]*[Dd]ev)[^"]*"/"split": "dev"/; t' \
+        -e 't splits' -e ': splits' -e 's/"split": ?"([^"]*[Vv]al|[^"]*[Dd]ev)[^"]*"/"split": "dev"/; t' \
         -e 's/"split": ?"[^"]*"/"split": "train"/; t' \
         -e 's/^\{/{"split": "train", /' > texts.part
     mv texts.part texts.jsonl

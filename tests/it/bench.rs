@@ -45,10 +45,9 @@ fn each_step_is_measured() {
         assert!((speed - 32_000.0 / time("median")).abs() <= 0.5, "{report}");
         let parts: Vec<&str> = of["ms_by_part"].as_object().unwrap().keys().map(String::as_str).collect();
         let (expected, flops): (&[&str], u64) = match what {
-            "pretrain" => (
-                &["backward", "data", "forward", "optimizer"],
-                3 * (linear + attention + of_pretraining),
-            ),
+            "pretrain" => {
+                (&["backward", "data", "forward", "optimizer"], 3 * (linear + attention + of_pretraining))
+            }
             "finetune" => (
                 &["backward", "data", "forward", "labels", "optimizer"],
                 3 * (linear + attention + of_labels),
@@ -82,8 +81,18 @@ fn lengths_are_compared_and_peers_take_their_turns_at_every_step() {
         format!("sh {}", argument(&script))
     };
     let (slow, fast) = (peer("slow", "2.5"), peer("fast", "1.25"));
-    let more =
-        ["--seq", "8,16", "--precision", "bf16", "--attention-dropout", "0", "--peer", &slow, "--peer", &fast];
+    let more = [
+        "--seq",
+        "8,16",
+        "--precision",
+        "bf16",
+        "--attention-dropout",
+        "0",
+        "--peer",
+        &slow,
+        "--peer",
+        &fast,
+    ];
     // `train` is another word for `pretrain`; the last --seq counts.
     let shape: Vec<&str> = SHAPE.into_iter().filter(|word| !["--seq", "16"].contains(word)).collect();
     let call = [&["bench", "train"], &shape[..], &more].concat();
@@ -134,7 +143,11 @@ fn a_device_is_compared_with_the_cpu_in_f32() {
     assert_eq!(ended.code, Some(1));
     let report: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(report["passed"], false);
-    assert!(ended.stderr.contains("error: cpu differs from the CPU by more than 0.00001: "), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("error: cpu differs from the CPU by more than 0.00001: "),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]

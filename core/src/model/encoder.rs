@@ -213,7 +213,11 @@ impl Encoder {
         positions: Tensor<2, Int>,
         unseen: &Unseen,
     ) -> Tensor<3> {
-        let hidden = self.embeddings.forward_at(ids, segments, positions);
+        self.forward_blocks(self.embeddings.forward_at(ids, segments, positions), unseen)
+    }
+
+    /// All blocks, from the embeddings' hidden states, `[batch, seq, d_model]`.
+    pub fn forward_blocks(&self, hidden: Tensor<3>, unseen: &Unseen) -> Tensor<3> {
         self.through(0..self.layers.len(), hidden, unseen)
     }
 

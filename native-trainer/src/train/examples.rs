@@ -50,6 +50,11 @@ impl<'a> Examples<'a> {
         Self { split, all, lengths, special, max_len }
     }
 
+    /// The special tokens of its vocabulary.
+    pub fn special(&self) -> SpecialTokens {
+        self.special
+    }
+
     /// One window's tokens, special ones included.
     pub fn window(&self, row: usize) -> Vec<u32> {
         let example = self.all[row];

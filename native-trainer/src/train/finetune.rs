@@ -3,25 +3,29 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bert_xml_core::data::{Purpose, WindowBatch, epoch_batches, micro_batches, stream};
+use bert_xml_core::data::{Purpose, WindowBatch, epoch_batches, lay_out, micro_batches, pack, stream};
 use bert_xml_core::metrics::{self, Predictions, Report};
 use bert_xml_core::model::chunked::loss_and_gradients;
+use bert_xml_core::model::encoder::Unseen;
 use bert_xml_core::model::gradients::GradientMap;
 use bert_xml_core::model::parameters::import;
+use bert_xml_core::model::recompute::Kept;
 use bert_xml_core::model::weights::read_weights;
-use bert_xml_core::model::{BertXml, Inputs, ModelConfig};
+use bert_xml_core::model::{BertXml, Inputs, ModelConfig, PackedInputs};
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Bool, Device, Tensor};
 use rand::Rng;
 use serde_json::json;
 
 use super::checkpoint::State;
 use super::examples::{Examples, FrozenStates};
 use super::memory::token_budget;
+use super::precision::check_precision;
+use super::pretrain::ROUND_TO;
 use super::resume::{Standing, interrupted, not_finite, save, save_best};
 use super::run::Run;
-use super::settings::{FinetuneSettings, KeepBy};
+use super::settings::{FinetuneSettings, KeepBy, Rows};
 use super::start::{FinetuneInput, fresh_model};
 use crate::context::Context;
 use crate::device::DeviceChoice;
@@ -57,14 +61,22 @@ pub fn finetune(
     (device, choice): (Device, DeviceChoice),
 ) -> Result<Finetuned> {
     settings.validate()?;
+    check_precision(settings.precision, &device, choice)?;
     ensure!(!input.train.tokens.is_empty(), "the training split has no note: nothing to learn from");
     let train_device = device.clone().autodiff();
     train_device.seed(stream(context.seed, Purpose::Weights, [1, 0]).next_u64());
     let (model, config, without_description) = fresh_model(settings, &mut input, &train_device)?;
+    let model = model.with_products(settings.precision);
     let frozen_layers = settings.freeze;
 
     let special = input.tokenizer.special();
-    let budget = token_budget(settings.micro_batch, choice, &config.encoder, settings.max_len);
+    let budget = token_budget(
+        settings.micro_batch,
+        choice,
+        &config.encoder,
+        settings.max_len,
+        settings.gradient_checkpointing,
+    );
     let part = |split| -> Result<Part<'_>> {
         let examples = Examples::new(split, special, settings.max_len, settings.stride());
         let encoder = model.encoder.valid();
@@ -79,6 +91,11 @@ pub fn finetune(
     let batches_an_epoch = train.examples.all.len().div_ceil(settings.batch) as u64;
     let all = settings.epochs * batches_an_epoch;
     let steps = if settings.max_steps > 0 { all.min(settings.max_steps) } else { all };
+    // Windows of like length fill no row: those that are packed come in any order.
+    let order_by = match settings.rows {
+        Rows::Padded => train.examples.lengths.clone(),
+        Rows::Packed => vec![0; train.examples.lengths.len()],
+    };
     let mut progress = context.start("finetune", Some(steps), Unit::Steps);
     let standing = Standing::take_up(model, &settings.optimizer, run, &mut progress, &device)?;
     let Standing { mut model, mut optimizer, mut state } = standing;
@@ -88,7 +105,7 @@ pub fn finetune(
     let tokens_before = state.tokens;
     while state.step < steps {
         let epoch = state.step / batches_an_epoch;
-        let batches = epoch_batches(&train.examples.lengths, settings.batch, context.seed, epoch);
+        let batches = epoch_batches(&order_by, settings.batch, context.seed, epoch);
         let (start, end) = (epoch * batches_an_epoch, ((epoch + 1) * batches_an_epoch).min(steps));
         while state.step < end {
             let rows = &batches[(state.step - start) as usize];
@@ -191,23 +208,30 @@ impl Trainer<'_> {
     ) -> Result<(GradientMap, f64, usize)> {
         let encoder_learns = self.settings.freeze < model.encoder.layers.len() || part.frozen.is_none();
         let (mut gradients, mut loss, mut tokens) = (GradientMap::default(), 0.0, 0);
-        for (at, rows_here) in (0u64..).zip(micro_batches(rows, &part.examples.lengths, self.budget)) {
-            self.device.seed(stream(self.context.seed, Purpose::Dropout, [step, at]).next_u64());
-            let batch = part.examples.batch(rows_here);
-            let hidden = self.hidden(model, part, rows_here, &batch);
-            let real = Inputs::new(&batch, self.device).real;
-            let targets = part.examples.targets(rows_here, self.labels, self.device);
-            let weight = rows_here.len() as f64 / rows.len() as f64;
+        for (at, group) in (0u64..).zip(self.groups(rows, &part.examples.lengths)) {
+            let mut dropout = stream(self.context.seed, Purpose::Dropout, [step, at]);
+            self.device.seed(dropout.next_u64());
+            let windows: Vec<u32> = group.iter().flatten().copied().collect();
+            let placed = self.placed(part, &group);
+            let (by_row, kept) = self.hidden(model, part, &windows, &placed, &mut dropout);
+            let (hidden, real) = placed.by_note(by_row.clone());
+            let targets = part.examples.targets(&windows, self.labels, self.device);
+            let weight = windows.len() as f64 / rows.len() as f64;
             let chunk = self.settings.label_chunk;
             let pass =
                 loss_and_gradients(&model.head, hidden.clone(), real, targets, chunk, weight, encoder_learns);
             if let Some(objective) = pass.encoder_objective(hidden) {
                 let mut grads = objective.backward();
                 gradients.add_all(GradientMap::take(&model.encoder, "encoder.", &mut grads));
+                if let Some(kept) = kept {
+                    let gradient = by_row.grad_remove(&mut grads).expect("notes are made of rows");
+                    let embed = || placed.embed(model);
+                    gradients.add_all(kept.backward(&model.encoder, embed, &placed.unseen(), gradient));
+                }
             }
             gradients.add_all(pass.parameters);
             loss += f64::from(pass.loss.into_scalar::<f32>());
-            tokens += batch.tokens();
+            tokens += windows.iter().map(|&row| part.examples.lengths[row as usize] as usize).sum::<usize>();
         }
         if !loss.is_finite() {
             bail!("step {}: the loss is not finite ({loss})", step + 1);
@@ -215,15 +239,72 @@ impl Trainer<'_> {
         Ok((gradients, loss, tokens))
     }
 
-    /// Hidden states with the graph of the layers that learn.
-    fn hidden(&self, model: &BertXml, part: &Part<'_>, rows: &[u32], batch: &WindowBatch) -> Tensor<3> {
-        let inputs = Inputs::new(batch, self.device);
-        let Some(frozen) = &part.frozen else {
-            return model.encode(&inputs);
+    /// Micro-batches of a step: rows of windows.
+    fn groups(&self, windows: &[u32], lengths: &[u32]) -> Vec<Vec<Vec<u32>>> {
+        match self.settings.rows {
+            Rows::Padded => micro_batches(windows, lengths, self.budget)
+                .into_iter()
+                .map(|group| group.iter().map(|&window| vec![window]).collect())
+                .collect(),
+            Rows::Packed => {
+                let of = |at: u32| windows[at as usize];
+                let of_step: Vec<u32> = windows.iter().map(|&window| lengths[window as usize]).collect();
+                let mut rows = pack(&of_step, self.settings.max_len);
+                let used = |row: &Vec<u32>| row.iter().map(|&at| of_step[at as usize]).sum::<u32>();
+                rows.sort_by_key(used);
+                let row_lengths: Vec<u32> = rows.iter().map(used).collect();
+                let order: Vec<u32> = (0..rows.len() as u32).collect();
+                let take = |row: &u32| rows[*row as usize].iter().map(|&at| of(at)).collect();
+                micro_batches(&order, &row_lengths, self.budget)
+                    .into_iter()
+                    .map(|group| group.iter().map(take).collect())
+                    .collect()
+            }
+        }
+    }
+
+    fn placed(&self, part: &Part<'_>, rows: &[Vec<u32>]) -> Placed {
+        match self.settings.rows {
+            Rows::Padded => {
+                let windows: Vec<u32> = rows.iter().flatten().copied().collect();
+                let batch = part.examples.batch(&windows);
+                Placed::Padded(Inputs::new(&batch, self.device), batch)
+            }
+            Rows::Packed => {
+                let window = |&window: &u32| part.examples.window(window as usize);
+                let rows: Vec<Vec<Vec<u32>>> =
+                    rows.iter().map(|row| row.iter().map(window).collect()).collect();
+                let batch = lay_out(&rows, &part.examples.special(), ROUND_TO, self.settings.max_len);
+                Placed::Packed(PackedInputs::new(&batch, self.device))
+            }
+        }
+    }
+
+    /// Hidden states by row with the graph of the layers that learn; with gradient checkpointing as a leaf.
+    fn hidden(
+        &self,
+        model: &BertXml,
+        part: &Part<'_>,
+        windows: &[u32],
+        placed: &Placed,
+        dropout: &mut impl Rng,
+    ) -> (Tensor<3>, Option<Kept>) {
+        if self.settings.gradient_checkpointing {
+            let seeds = (0..=model.encoder.layers.len()).map(|_| dropout.next_u64()).collect();
+            let embed = || placed.embed(model);
+            let kept = Kept::forward(&model.encoder, embed, &placed.unseen(), seeds, self.device);
+            return (kept.output(), Some(kept));
+        }
+        let hidden = match (placed, &part.frozen) {
+            (Placed::Padded(inputs, batch), Some(frozen)) => {
+                let plain = Inputs::new(batch, &self.device.clone().inner());
+                let states = frozen.states(&model.encoder.valid(), windows, &plain, batch.seq);
+                let keep = inputs.keep.clone();
+                model.encoder.forward_rest(Tensor::from_inner(states), keep, frozen.layers)
+            }
+            _ => model.encoder.forward_blocks(placed.embed(model), &placed.unseen()),
         };
-        let plain = Inputs::new(batch, &self.device.clone().inner());
-        let states = frozen.states(&model.encoder.valid(), rows, &plain, batch.seq);
-        model.encoder.forward_rest(Tensor::from_inner(states), inputs.keep, frozen.layers)
+        (hidden, None)
     }
 
     /// Probabilities of every note, the maximum over its windows, row-major `[notes, labels]`.
@@ -260,6 +341,44 @@ impl Trainer<'_> {
             return Ok(None);
         };
         Ok(Some(metrics::evaluate(&table, gold, self.labels, tuned.threshold)?))
+    }
+}
+
+/// Windows on the device.
+// There is one at a time: the difference in size is of no account.
+#[allow(clippy::large_enum_variant)]
+enum Placed {
+    /// A row is a window.
+    Padded(Inputs, WindowBatch),
+    /// A row is several.
+    Packed(PackedInputs),
+}
+
+impl Placed {
+    fn unseen(&self) -> Unseen {
+        match self {
+            Self::Padded(inputs, _) => Unseen::padding(inputs.keep.clone()),
+            Self::Packed(inputs) => inputs.unseen.clone(),
+        }
+    }
+
+    fn embed(&self, model: &BertXml) -> Tensor<3> {
+        let embeddings = &model.encoder.embeddings;
+        match self {
+            Self::Padded(inputs, _) => embeddings.forward(inputs.ids.clone(), inputs.segments.clone()),
+            Self::Packed(inputs) => {
+                let (ids, segments) = (inputs.ids.clone(), inputs.segments.clone());
+                embeddings.forward_at(ids, segments, inputs.positions.clone())
+            }
+        }
+    }
+
+    /// Hidden states by window, `[windows, longest, d_model]`, and which of them are word pieces.
+    fn by_note(&self, by_row: Tensor<3>) -> (Tensor<3>, Tensor<2, Bool>) {
+        match self {
+            Self::Padded(inputs, _) => (by_row, inputs.real.clone()),
+            Self::Packed(inputs) => (inputs.by_note(by_row), inputs.real.clone()),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod finetune;
 pub mod memory;
 pub mod outcome;
 pub mod pretrain;
+mod pretrain_rows;
 pub mod resume;
 pub mod run;
 pub mod start;
