@@ -15,11 +15,11 @@
 #
 # Exit codes: 0 all done; 75 time was up, call again with the same words; others: a step failed (WORK/log.txt).
 #
-# Environment: WORK (default OUT.work: corpora, checkpoints, compiled kernels; keep it between calls), DEVICE (cuda),
-# PRECISION (bf16), RECIPE (fast), SIZE (small), BENCH_SIZES (SIZE and big), BENCH_SEQ (512,1024), BENCH_BATCH (32),
+# Environment: WORK (default OUT.work: log, corpora, checkpoints, compiled kernels; keep it between calls), DEVICE (cuda),
+# PRECISION (bf16), RECIPE (fast), SIZE (small), BENCH_SIZES (SIZE and big), BENCH_SEQ (512,1024), BENCH_BATCH (16 rows; half of them for big),
 # BENCH_STEPS (10), PEERS (auto, none), PATIENTS (20000), CODES (1500), NOTES (normal), MORE_THAN (100), VOCAB (20000),
-# MAX_LEN (1024), PRETRAIN_OPTIONS and FINETUNE_OPTIONS (more words for both), RESERVE (seconds for the end, 45),
-# KEEP_MIB (weights kept at most, 0 for all).
+# MAX_LEN (1024), MICRO_BATCH (tokens, by the card's memory), PRETRAIN_OPTIONS and FINETUNE_OPTIONS (more words for both),
+# RESERVE (seconds for the end, 45), KEEP_MIB (weights kept at most, 0 for all).
 #
 # --dry-run in front of the words: the same on the CPU with the smallest sizes; proves the script, says nothing of speed.
 set -euo pipefail
@@ -39,7 +39,7 @@ whole() { (cd "$(dirname "$1")" && printf '%s/%s' "$PWD" "$(basename "$1")"); }
 bert_xml=$(whole "$1") data=$(whole "$2") out=$(whole "$3") seconds=$4
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=${WORK:-$out.work}
-: "${DEVICE:=cuda}" "${PRECISION:=bf16}" "${RECIPE:=fast}" "${SIZE:=small}" "${BENCH_SEQ:=512,1024}" "${BENCH_BATCH:=32}"
+: "${DEVICE:=cuda}" "${PRECISION:=bf16}" "${RECIPE:=fast}" "${SIZE:=small}" "${BENCH_SEQ:=512,1024}" "${BENCH_BATCH:=16}"
 : "${BENCH_SIZES:=$SIZE big}" "${BENCH_STEPS:=10}" "${PEERS:=auto}" "${PATIENTS:=20000}" "${CODES:=1500}" "${NOTES:=normal}"
 : "${MORE_THAN:=100}" "${VOCAB:=20000}" "${MAX_LEN:=1024}" "${PRETRAIN_OPTIONS:=}" "${FINETUNE_OPTIONS:=}"
 : "${RESERVE:=45}" "${KEEP_MIB:=0}"
@@ -165,12 +165,17 @@ if [ "$PEERS" = auto ] && python3 -c 'import torch' 2> /dev/null; then
     for mode in eager compiled; do peers+=(--peer "python3 $here/../bench/torch_gpu.py --mode $mode"); done
 fi
 
+# A bench that fails (a card with too little memory, say) is a figure too.
 bench() {
-    local what=$1 size=$2
+    local what=$1 size=$2 rows=$BENCH_BATCH status=0
     shift 2
-    command_line bench "$what" --size "$size" --seq "$BENCH_SEQ" --batch "$BENCH_BATCH" --steps "$BENCH_STEPS" \
-        --precision "$PRECISION" "$@" ${peers[@]+"${peers[@]}"} > "bench-$what-$size.part"
-    mv "bench-$what-$size.part" "figures/bench-$what-$size${1:+-fast}.json"
+    local name=bench-$what-$size${1:+-fast}
+    if [ "$size" = big ]; then rows=$(( (rows + 1) / 2 )); fi
+    command_line bench "$what" --size "$size" --seq "$BENCH_SEQ" --batch "$rows" --steps "$BENCH_STEPS" \
+        --precision "$PRECISION" "$@" ${peers[@]+"${peers[@]}"} > "$name.part" || status=$?
+    if [ "$status" = 130 ] || [ "$status" = 143 ]; then return "$status"; fi
+    if [ "$status" != 0 ]; then printf '{"failed": %s}\n' "$status" > "$name.part"; fi
+    mv "$name.part" "figures/$name.json"
 }
 
 unpacked() {
@@ -218,18 +223,26 @@ corpus() {
         --text-field text,text_en,note,summary,description --out "$name"
 }
 
+# Tokens of a micro-batch by the card's memory: `small` keeps 1.8 MB for each, `big` 4.1 MB (train/memory.rs); half of
+# the memory stays free.
+if [ -z "${MICRO_BATCH:-}" ]; then
+    MICRO_BATCH=auto
+    mib=$(nvidia-smi --query-gpu=memory.total --format=csv,noheader,nounits 2> /dev/null | head -n 1) || mib=''
+    if [ "$DEVICE" != cpu ] && [ -n "$mib" ]; then MICRO_BATCH=$(( mib / $([ "$SIZE" = big ] && echo 9 || echo 4) )); fi
+fi
+
 resume() { if [ -e "$1/settings.toml" ]; then echo --resume; fi; }
 
 pretrain() {
     # shellcheck disable=SC2046,SC2086
-    command_line pretrain --recipe "$RECIPE" --precision "$PRECISION" --size "$SIZE" --max-len "$MAX_LEN" --corpus all \
-        --vocab vocab --out pretrained $(resume pretrained) $PRETRAIN_OPTIONS
+    command_line pretrain --recipe "$RECIPE" --precision "$PRECISION" --size "$SIZE" --max-len "$MAX_LEN" \
+        --micro-batch "$MICRO_BATCH" --corpus all --vocab vocab --out pretrained $(resume pretrained) $PRETRAIN_OPTIONS
 }
 
 finetune() {
     # shellcheck disable=SC2046,SC2086
-    command_line finetune --recipe "$RECIPE" --precision "$PRECISION" --max-len "$MAX_LEN" --head "$1" --corpus hospital \
-        --encoder pretrained --out "$1" $(resume "$1") $FINETUNE_OPTIONS
+    command_line finetune --recipe "$RECIPE" --precision "$PRECISION" --max-len "$MAX_LEN" \
+        --micro-batch "$MICRO_BATCH" --head "$1" --corpus hospital --encoder pretrained --out "$1" $(resume "$1") $FINETUNE_OPTIONS
 }
 
 evaluate() { command_line evaluate --model "$1" --corpus hospital --json "figures/test-$1.json"; }

@@ -210,10 +210,15 @@ impl Trainer<'_> {
         let (mut gradients, mut loss, mut tokens) = (GradientMap::default(), 0.0, 0);
         for (at, group) in (0u64..).zip(self.groups(rows, &part.examples.lengths)) {
             let mut dropout = stream(self.context.seed, Purpose::Dropout, [step, at]);
-            self.device.seed(dropout.next_u64());
+            let drawn = dropout.next_u64();
+            self.device.seed(drawn);
             let windows: Vec<u32> = group.iter().flatten().copied().collect();
             let placed = self.placed(part, &group);
             let (by_row, kept) = self.hidden(model, part, &windows, &placed, &mut dropout);
+            // What comes behind the encoder draws the same, however that was computed.
+            if kept.is_some() {
+                self.device.seed(drawn);
+            }
             let (hidden, real) = placed.by_note(by_row.clone());
             let targets = part.examples.targets(&windows, self.labels, self.device);
             let weight = windows.len() as f64 / rows.len() as f64;

@@ -249,7 +249,8 @@ impl Trainer<'_> {
         let (mut losses, mut tokens) = (Losses::default(), 0);
         for (at, micro) in (0u64..).zip(&micro) {
             let mut dropout = stream(self.context.seed, Purpose::Dropout, [step, at]);
-            self.device.seed(dropout.next_u64());
+            let drawn = dropout.next_u64();
+            self.device.seed(drawn);
             let mlm_share = micro.masked.targets.len() as f64 / all_masked as f64;
             let nsp_share = micro.rows.count() as f64 / batch.len() as f64;
             let place = Placed::new(&micro.rows, self.device);
@@ -258,6 +259,10 @@ impl Trainer<'_> {
                 let embed = || place.embed(model);
                 Kept::forward(&model.encoder, embed, place.unseen(), seeds, self.device)
             });
+            // What comes behind the encoder draws the same, however that was computed.
+            if kept.is_some() {
+                self.device.seed(drawn);
+            }
             let hidden = kept.as_ref().map_or_else(|| place.hidden(model), Kept::output);
             let (mlm, nsp) = place.losses(model, hidden.clone(), &micro.masked, self.device);
             let (mlm, nsp) = (mlm.mul_scalar(mlm_share), nsp.map(|nsp| nsp.mul_scalar(nsp_share)));

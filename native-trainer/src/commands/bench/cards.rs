@@ -5,13 +5,12 @@ use bert_xml_core::model::Products;
 use burn::tensor::Device;
 
 /// Part of the name; bf16 with sums in f32; f32 outside the tensor cores. The first that fits counts.
-const CARDS: [(&str, f64, f64); 16] = [
+const CARDS: [(&str, f64, f64); 15] = [
     ("B200", 2250.0, 80.0),
     ("H200", 989.0, 67.0),
     ("H100 PCIe", 756.0, 51.0),
     ("H100 NVL", 835.0, 60.0),
     ("H100", 989.0, 67.0),
-    ("GH200", 989.0, 67.0),
     ("A100", 312.0, 19.5),
     ("A800", 312.0, 19.5),
     ("L40S", 362.0, 91.6),
@@ -48,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_card_is_known_by_the_longest_part_of_its_name() {
+    fn a_card_is_known_by_a_part_of_its_name() {
         let peak = |card| peak_tflops(card, Products::Bf16);
         assert_eq!(peak("NVIDIA H200"), Some(989.0));
         assert_eq!((peak("NVIDIA H100 80GB HBM3"), peak("NVIDIA H100 PCIe")), (Some(989.0), Some(756.0)));
