@@ -69,8 +69,8 @@ mod tests {
     fn a_product_in_bf16_is_the_one_of_rounded_numbers_and_its_gradients_are_f32() {
         let device = Device::flex().autodiff();
         let mut layer = LinearConfig::new(2, 1).init(&device);
-        // 1 + 2⁻⁹ lies halfway between two numbers of bf16, and goes to the even one.
-        let weights = Tensor::<2>::from_data([[1.001_953_125_f32], [2.0]], &device);
+        // Between 1 and 1 + 2⁻⁷ bf16 has no number: 1 + 2⁻⁹ goes to 1.
+        let weights = Tensor::<2>::from_data([[1.001_953_1_f32], [2.0]], &device);
         layer.weight = layer.weight.map(|_| weights.require_grad());
         layer.bias = layer.bias.map(|bias| bias.map(|_| Tensor::zeros([1], &device).require_grad()));
         let input = Tensor::<2>::from_data([[3.0_f32, 0.5]], &device).require_grad();

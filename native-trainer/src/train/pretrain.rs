@@ -330,6 +330,8 @@ impl Trainer<'_> {
 }
 
 /// Rows on a device.
+// There is one at a time: the difference in size is of no account.
+#[allow(clippy::large_enum_variant)]
 enum Placed<'a> {
     Pairs(Inputs, Unseen, &'a [bool]),
     Packed(PackedInputs),

@@ -25,6 +25,9 @@ use crate::prediction::output::write_result;
 use crate::train::precision::{Precision, check_precision};
 use crate::train::pretrain::pair_losses;
 
+/// Largest error of the encoder's gradients in f32. burn computes the derivative of GELU's approximation by tanh on
+/// cards, and that of GELU itself on the CPU: that alone is 3e-4.
+const THROUGH_GELU: f64 = 1e-3;
 /// Labels of the head, drawn at random.
 const LABELS: usize = 37;
 /// Labels worked on at a time.
@@ -42,7 +45,8 @@ pub(super) struct Options {
     /// Numbers that matrix products take on the device; on the CPU it is f32
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
-    /// Largest error, of all numbers of an output together and relative to them [default: 1e-4 in f32, 2e-2 in bf16]
+    /// Largest error, of all numbers of an output together and relative to them [default: 1e-4 in f32, with 1e-3 for
+    /// the encoder's gradients; 2e-2 in bf16]
     #[arg(long)]
     tolerance: Option<f64>,
     /// File of the JSON object, or - for standard output
@@ -78,13 +82,15 @@ pub(super) fn run(context: &Context, options: &Options) -> Result<()> {
     let found = side.outputs(&device.clone().autodiff(), products)?;
     let errors: BTreeMap<&str, f64> =
         expected.iter().map(|(name, values)| (*name, relative_error(&found[name], values))).collect();
-    let tolerance = options.tolerance.unwrap_or(match products {
-        Products::F32 => 1e-4,
-        Products::Bf16 => 2e-2,
-    });
-    // NaN is no number within it.
+    let (tolerance, of_gradients) = match (options.tolerance, products) {
+        (Some(tolerance), _) => (tolerance, tolerance),
+        (None, Products::F32) => (1e-4, THROUGH_GELU),
+        (None, Products::Bf16) => (2e-2, 2e-2),
+    };
+    let allowed = |output: &str| if output == "gradients" { of_gradients } else { tolerance };
+    let within = |name: &str, error: f64| error.is_finite() && error <= allowed(name);
     let beyond: Vec<&str> =
-        errors.iter().filter(|(_, error)| !(**error <= tolerance)).map(|(name, _)| *name).collect();
+        errors.iter().filter(|(name, error)| !within(name, **error)).map(|(name, _)| *name).collect();
     let report = json!({
         "bert_xml": env!("CARGO_PKG_VERSION"),
         "device": choice.to_string(),
@@ -92,6 +98,7 @@ pub(super) fn run(context: &Context, options: &Options) -> Result<()> {
         "precision": word(&options.precision),
         "relative_errors": errors,
         "tolerance": tolerance,
+        "tolerance_of_gradients": of_gradients,
         "passed": beyond.is_empty(),
     });
     write_result(&options.json, format!("{report:#}\n").as_bytes())?;
@@ -100,7 +107,7 @@ pub(super) fn run(context: &Context, options: &Options) -> Result<()> {
     }
     Err(hinted(
         format!("{choice} differs from the CPU by more than {tolerance}: {}", beyond.join(", ")),
-        "do not train on it; --precision f32 and a newer driver tell more",
+        "do not train on it before you know why: products in fewer bits than asked for, or a faulty driver",
     ))
 }
 
