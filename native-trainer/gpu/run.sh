@@ -161,19 +161,28 @@ parity() {
 parity_f32() { parity f32 || [ -s figures/parity-f32.json ]; }
 
 peers=()
-if [ "$PEERS" = auto ] && python3 -c 'import torch' 2> /dev/null; then
+has_torch='import sys, torch; sys.exit(sys.argv[1] == "cuda" and not torch.cuda.is_available())'
+if [ "$PEERS" = auto ] && python3 -c "$has_torch" "${DEVICE%%:*}" 2> /dev/null; then
     for mode in eager compiled; do peers+=(--peer "python3 $here/../bench/torch_gpu.py --mode $mode"); done
 fi
 
-# A bench that fails (a card with too little memory, say) is a figure too.
+# Beside the peers, else alone. A bench that fails (a card with too little memory, say) is a figure too.
 bench() {
-    local what=$1 size=$2 rows=$BENCH_BATCH status=0
+    local what=$1 size=$2 rows=$BENCH_BATCH status
     shift 2
     local name=bench-$what-$size${1:+-fast}
     if [ "$size" = big ]; then rows=$(( (rows + 1) / 2 )); fi
-    command_line bench "$what" --size "$size" --seq "$BENCH_SEQ" --batch "$rows" --steps "$BENCH_STEPS" \
-        --precision "$PRECISION" "$@" ${peers[@]+"${peers[@]}"} > "$name.part" || status=$?
-    if [ "$status" = 130 ] || [ "$status" = 143 ]; then return "$status"; fi
+    set -- "$@" --size "$size" --seq "$BENCH_SEQ" --batch "$rows" --steps "$BENCH_STEPS" --precision "$PRECISION"
+    for beside in ${peers[@]+peers} alone; do
+        status=0
+        if [ "$beside" = peers ]; then
+            command_line bench "$what" "$@" "${peers[@]}" > "$name.part" || status=$?
+        else
+            command_line bench "$what" "$@" > "$name.part" || status=$?
+        fi
+        if [ "$status" = 130 ] || [ "$status" = 143 ]; then return "$status"; fi
+        if [ "$status" = 0 ]; then break; fi
+    done
     if [ "$status" != 0 ]; then printf '{"failed": %s}\n' "$status" > "$name.part"; fi
     mv "$name.part" "figures/$name.json"
 }
