@@ -3,8 +3,9 @@
     pip install torch numpy
     bert-xml bench finetune --size mini --peer "python3 native-trainer/bench/torch_peer.py"
 
-The bench starts it with `--what --threads --size --seq --batch --labels` and writes a line for every step; the answer
-is a line `WALL_MS CPU_MS`; it ends when its input ends. Talk goes to standard error.
+The bench starts it with `--what --device --threads --precision --attention-dropout --size --seq --batch --labels` and
+writes a line for every step; the answer is a line `WALL_MS CPU_MS`; it ends when its input ends. Talk goes to standard
+error. This is the peer on a CPU in f32; torch_gpu.py is the one on a card.
 
 The model is the bench's: BERT with dropout .1, erf GELU and post-LayerNorm; for fine-tuning label attention with W_b and
 W_a over all word pieces and a binary cross-entropy; for pretraining the masked tokens' decoder tied to the word
@@ -31,7 +32,14 @@ SIZES = {
 CLS, SEP, MASK = 2, 3, 4
 
 
+def fused_attention(q, k, v, dropout):
+    return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+
+
 class Layer(nn.Module):
+    # Of all layers: what computes attention, and the dropout of its weights.
+    attend, attention_dropout = staticmethod(fused_attention), DROPOUT
+
     def __init__(self, d, heads, wide):
         super().__init__()
         self.heads = heads
@@ -44,10 +52,10 @@ class Layer(nn.Module):
         q, k, v = (
             linear(x).view(batch, seq, self.heads, -1).transpose(1, 2) for linear in (self.query, self.key, self.value)
         )
-        context = F.scaled_dot_product_attention(q, k, v, dropout_p=DROPOUT)
+        context = self.attend(q, k, v, self.attention_dropout if self.training else 0.0)
         context = self.output(context.transpose(1, 2).reshape(batch, seq, d))
-        x = self.norm1(x + F.dropout(context, DROPOUT))
-        return self.norm2(x + F.dropout(self.outer(F.gelu(self.inner(x))), DROPOUT))
+        x = self.norm1(x + F.dropout(context, DROPOUT, self.training))
+        return self.norm2(x + F.dropout(self.outer(F.gelu(self.inner(x))), DROPOUT, self.training))
 
 
 class Encoder(nn.Module):
@@ -58,9 +66,9 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(Layer(d, heads, wide) for _ in range(layers))
 
     def forward(self, ids, segments):
-        positions = torch.arange(ids.shape[1])
+        positions = torch.arange(ids.shape[1], device=ids.device)
         x = self.word(ids) + self.segment(segments) + self.position(positions)
-        x = F.dropout(self.norm(x), DROPOUT)
+        x = F.dropout(self.norm(x), DROPOUT, self.training)
         for layer in self.layers:
             x = layer(x)
         return x
@@ -92,55 +100,83 @@ class Pretrain(nn.Module):
         return masked @ word.T + self.bias, self.follows(torch.tanh(self.pooler(hidden[:, 0])))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--what", choices=("pretrain", "finetune"), required=True)
+def arguments(description, whats):
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--what", choices=whats, required=True)
     parser.add_argument("--size", choices=SIZES, default="mini")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", choices=("f32", "bf16"), default="f32")
+    parser.add_argument("--attention-dropout", type=float, default=DROPOUT)
     for name, default in (("threads", 2), ("seq", 128), ("batch", 8), ("labels", 2292)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    of = parser.parse_args()
-    torch.manual_seed(1)
-    torch.set_num_threads(of.threads)
-    d, *rest = SIZES[of.size]
-    encoder = Encoder(d, *rest)
-    head = Xml(d, of.labels) if of.what == "finetune" else Pretrain(d)
-    ids = torch.randint(5, VOCAB, (of.batch, of.seq))
-    ids[:, 0], ids[:, -1] = CLS, SEP
-    segments = torch.zeros_like(ids)
-    if of.what == "pretrain":
-        middle = of.seq // 2
-        ids[:, middle - 1], segments[:, middle:] = SEP, 1
-        ordinary = (ids.flatten() > MASK).nonzero().squeeze(1)
-        places = ordinary[torch.randperm(len(ordinary))[: round(0.15 * len(ordinary))]]
-        wanted = ids.flatten()[places]
-        ids.view(-1)[places] = MASK
-        follows = torch.arange(of.batch) % 2
-    else:
-        targets = torch.zeros(of.batch, of.labels)
-    every = [*encoder.parameters(), *head.parameters()]
-    decayed = [p for p in every if p.dim() > 1]
-    plain = [p for p in every if p.dim() == 1]
-    groups = [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=2e-5, eps=1e-6, fused=True)
-    print(f"torch {torch.__version__}, {sum(p.numel() for p in every)} parameters", file=sys.stderr)
+    return parser
 
-    def step():
-        optimizer.zero_grad(set_to_none=True)
-        hidden = encoder(ids, segments)
-        if of.what == "finetune":
-            loss = F.binary_cross_entropy_with_logits(head(hidden), targets)
+
+class Step:
+    """The model, what its steps read, and its optimizer."""
+
+    def __init__(self, of):
+        torch.manual_seed(1)
+        torch.set_num_threads(of.threads)
+        Layer.attention_dropout = of.attention_dropout
+        d, *rest = SIZES[of.size]
+        self.what = of.what
+        self.encoder = Encoder(d, *rest).to(of.device)
+        self.head = (Pretrain(d) if of.what == "pretrain" else Xml(d, of.labels)).to(of.device)
+        ids = torch.randint(5, VOCAB, (of.batch, of.seq))
+        ids[:, 0], ids[:, -1] = CLS, SEP
+        segments = torch.zeros_like(ids)
+        if of.what == "pretrain":
+            middle = of.seq // 2
+            ids[:, middle - 1], segments[:, middle:] = SEP, 1
+            ordinary = (ids.flatten() > MASK).nonzero().squeeze(1)
+            places = ordinary[torch.randperm(len(ordinary))[: round(0.15 * len(ordinary))]]
+            wanted = ids.flatten()[places]
+            ids.view(-1)[places] = MASK
+            self.places, self.wanted = places.to(of.device), wanted.to(of.device)
+            self.follows = (torch.arange(of.batch) % 2).to(of.device)
         else:
-            tokens, pairs = head(hidden, encoder.word.weight, places)
-            loss = F.cross_entropy(tokens, wanted) + F.cross_entropy(pairs, follows)
-        loss.backward()
-        nn.utils.clip_grad_norm_(every, 1.0)
-        optimizer.step()
-        return loss.item()
+            self.targets = torch.zeros(of.batch, of.labels, device=of.device)
+        # As ours, they go to the device in every step.
+        self.ids, self.segments, self.device = ids, segments, of.device
+        self.every = [*self.encoder.parameters(), *self.head.parameters()]
+        decayed = [p for p in self.every if p.dim() > 1]
+        plain = [p for p in self.every if p.dim() == 1]
+        groups = [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=2e-5, eps=1e-6, fused=True)
+        count = sum(p.numel() for p in self.every)
+        print(f"torch {torch.__version__}, {count} parameters", file=sys.stderr)
 
+    def loss(self, ids, segments):
+        hidden = self.encoder(ids, segments)
+        if self.what == "pretrain":
+            tokens, pairs = self.head(hidden, self.encoder.word.weight, self.places)
+            return F.cross_entropy(tokens.float(), self.wanted) + F.cross_entropy(pairs.float(), self.follows)
+        return F.binary_cross_entropy_with_logits(self.head(hidden).float(), self.targets)
+
+    def train(self, loss):
+        self.optimizer.zero_grad(set_to_none=True)
+        value = loss(self.ids.to(self.device), self.segments.to(self.device))
+        value.backward()
+        nn.utils.clip_grad_norm_(self.every, 1.0)
+        self.optimizer.step()
+        return value.item()
+
+
+def answer(step):
+    """A line for every line, until there are no more."""
     for _ in sys.stdin:
         start, start_cpu = time.perf_counter(), time.process_time()
         step()
         print(1e3 * (time.perf_counter() - start), 1e3 * (time.process_time() - start_cpu), flush=True)
+
+
+def main():
+    of = arguments(__doc__, ("pretrain", "finetune")).parse_args()
+    if (of.device, of.precision) != ("cpu", "f32"):
+        sys.exit("torch_peer.py is for the CPU in f32; torch_gpu.py is the peer on a card")
+    step = Step(of)
+    answer(lambda: step.train(step.loss))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ mod bundled;
 mod cli;
 mod demo;
 mod evaluate;
+mod gpu;
 mod hf_folder;
 mod imputation;
 mod ingest;

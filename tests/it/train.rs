@@ -198,6 +198,54 @@ fn micro_batches_change_no_loss_and_frozen_layers_no_weight() {
 }
 
 #[test]
+fn packed_rows_and_blocks_computed_twice_change_no_loss() {
+    let place = Place::new();
+    // All windows in one step, so that both orders are the same.
+    let still = ["--epochs", "2", "--set", "dropout=0.0", "--set", "batch=4000"];
+    let finetune = |name: &str, more: &[&str]| {
+        let run = place.at(name);
+        let corpus = ["--corpus", &place.corpus, "--encoder", "none", "--vocab", &place.vocab, "--out", &run];
+        let call = ["finetune", "--recipe", "demo", "--max-len", "64", "--micro-batch", "512"];
+        succeed(&[&call[..], &corpus, &still, more].concat());
+        losses(&run)
+    };
+    let whole = finetune("whole", &[]);
+    let others = [
+        finetune("packed", &["--set", "rows=packed"]),
+        finetune("twice", &["--gradient-checkpointing"]),
+        finetune("both", &["--set", "rows=packed", "--gradient-checkpointing"]),
+    ];
+    assert_eq!(whole.len(), 2);
+    for other in others {
+        for (a, b) in whole.iter().zip(other) {
+            assert!((a - b).abs() < 1e-5, "{a} {b}");
+        }
+    }
+    let out = place.at("no");
+    let said = fail(&place.finetune("none", &out, &["--set", "rows=packed", "--freeze", "1"]));
+    assert!(said.contains("finetune.freeze = 1: goes with rows = \"padded\""), "{said}");
+}
+
+#[test]
+fn a_fast_run_in_bf16_learns_and_a_resume_gives_the_same_weights() {
+    let place = Place::new();
+    let (first, resumed) = (place.at("first"), place.at("resumed"));
+    let fast = ["--set", "rows=packed", "--set", "attention_dropout=0.0"];
+    let more = ["--precision", "bf16", "--gradient-checkpointing", "--epochs", "8", "--max-steps", "22"];
+    let all = [&fast[..], &more].concat();
+    succeed(&place.pretrain(&first, &all));
+    let lines = metrics(&first);
+    let loss = |line: &Value| line["mlm_loss"].as_f64();
+    let (start, end) = (loss(&lines[0]).unwrap(), lines.iter().rev().find_map(loss).unwrap());
+    assert!(lines[0]["nsp_loss"].is_null() && end < start - 0.3, "{start} {end}");
+    as_it_stood(&first, &resumed, 20);
+    succeed(&place.pretrain(&resumed, &[&all[..], &["--resume"]].concat()));
+    let file = "encoder/model.safetensors";
+    assert!(bytes(&first, file) == bytes(&resumed, file), "a resume changed the weights");
+    assert_eq!(lines, metrics(&resumed));
+}
+
+#[test]
 fn a_sweep_leaves_its_best_model_and_goes_on_where_it_stood() {
     let place = Place::new();
     let (encoder, out) = (place.at("encoder"), place.at("sweep"));

@@ -8,6 +8,7 @@ use super::cls_head::ClsHead;
 use super::config::{ConfigError, EncoderConfig};
 use super::encoder::Encoder;
 use super::label_attention::{LabelAttention, XmlOptions};
+use super::products::Products;
 use crate::data::WindowBatch;
 
 /// Which classification head.
@@ -146,6 +147,16 @@ impl BertXml {
             Head::Xml(head) => head.labels.dims()[0],
             Head::Cls(head) => head.classifier.weight.dims()[1],
         }
+    }
+
+    /// The same model with its products in other numbers; the CLS head's one stays in f32.
+    #[must_use]
+    pub fn with_products(mut self, products: Products) -> Self {
+        self.encoder.products = products;
+        if let Head::Xml(head) = &mut self.head {
+            head.products = products;
+        }
+        self
     }
 
     /// Where its parameters lie.

@@ -134,3 +134,37 @@ impl LabelGradients {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution};
+
+    use super::*;
+    use crate::model::{Products, XmlOptions};
+
+    /// Peers' training diverges where the attention's softmax overflows in half precision.
+    #[test]
+    fn scores_fifty_times_as_large_give_no_nan_in_bf16() {
+        let device = Device::flex().autodiff();
+        let (batch, seq, d_model, labels) = (2, 12, 16, 9);
+        let real: Vec<bool> = (0..batch * seq).map(|at| at % seq != 0 && at < 20).collect();
+        let real = Tensor::<1, Bool>::from_data(real.as_slice(), &device).reshape([batch, seq]);
+        for seed in 0..100 {
+            device.seed(seed);
+            let mut xml = LabelAttention::new(d_model, d_model, labels, XmlOptions::default(), 1.0, &device);
+            xml.products = Products::Bf16;
+            let large = xml.labels.val().inner().mul_scalar(50.0);
+            xml.labels = xml.labels.map(|_| Tensor::from_inner(large).require_grad());
+            let hidden = Tensor::<3>::random([batch, seq, d_model], Distribution::Normal(0.0, 1.0), &device);
+            let targets = Tensor::<2>::random([batch, labels], Distribution::Bernoulli(0.3), &device);
+            let scores = hidden.clone().inner().matmul(xml.labels.val().inner().transpose().unsqueeze());
+            assert!(scores.abs().max().into_scalar::<f32>() > 200.0, "they are large");
+            let pass = loss_and_gradients(&Head::Xml(xml), hidden, real.clone(), targets, 4, 1.0, true);
+            let to_hidden = pass.hidden.unwrap().into_data().try_to_vec::<f32>().unwrap();
+            let gradients = pass.parameters.to_values();
+            let all = gradients.values().flat_map(|values| &values.data).chain(&to_hidden);
+            assert!(all.clone().all(|value| value.is_finite()), "seed {seed}");
+            assert!(all.clone().any(|value| *value != 0.0) && pass.loss.into_scalar::<f32>().is_finite());
+        }
+    }
+}

@@ -7,6 +7,7 @@ use burn::tensor::{Bool, DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::encoder::normal;
+use super::products::Products;
 
 /// How a label's context c_j becomes its logit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,9 @@ pub struct LabelAttention {
     pub weights: Option<Param<Tensor<2>>>,
     /// b_j of [`XmlOptions::bias`], `[labels]`.
     pub bias: Option<Param<Tensor<1>>>,
+    /// In which numbers the products over tokens run.
+    #[module(skip)]
+    pub products: Products,
 }
 
 /// What some of the labels have for themselves.
@@ -121,6 +125,7 @@ impl LabelAttention {
             output: shared.then(|| linear(d_hidden, 1)),
             weights: (!shared).then(|| normal(std).init([labels, d_model], device)),
             bias: options.bias.then(|| Initializer::Zeros.init([labels], device)),
+            products: Products::default(),
         }
     }
 
@@ -162,12 +167,16 @@ impl LabelAttention {
     /// - `real`: `[batch, seq]`
     /// - `part`: what the labels have for themselves, of [`LabelAttention::part`]
     pub fn attend(&self, hidden: Tensor<3>, real: Tensor<2, Bool>, part: LabelPart) -> LabelOutput {
+        let products = self.products;
+        let hidden = products.round(hidden);
         let dtype = hidden.dtype();
-        let attention = Self::attention(hidden.clone(), real, part.embeddings);
+        let attention = Self::attention(hidden.clone(), real, products.round(part.embeddings));
         let context = attention.clone().cast(dtype).matmul(hidden); // [batch, labels, d_model]
         let logits = match (&self.hidden, &self.output, part.weights) {
-            (Some(hidden), Some(output), _) => output.forward(relu(hidden.forward(context))),
-            (_, _, Some(weights)) => (context * weights.unsqueeze::<3>()).sum_dim(2),
+            (Some(hidden), Some(output), _) => {
+                products.linear(output, relu(products.linear(hidden, context)))
+            }
+            (_, _, Some(weights)) => (products.widen(context) * weights.unsqueeze::<3>()).sum_dim(2),
             _ => unreachable!("a head has one readout"),
         };
         let logits = logits.cast(DType::F32).squeeze_dim::<2>(2);

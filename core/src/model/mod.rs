@@ -21,8 +21,12 @@ mod hf_tokenizer;
 pub mod label_attention;
 pub mod label_init;
 pub mod loss;
+pub mod packed;
 pub mod parameters;
 pub mod pretrain;
+pub mod products;
+#[cfg(feature = "train")]
+pub mod recompute;
 pub mod weights;
 
 /// Score of a masked position before a softmax: far below any real score, and finite in half precision, so
@@ -32,3 +36,5 @@ pub(crate) const MASKED_SCORE: f32 = -1.0e4;
 pub use bert_xml::{BertXml, Head, HeadKind, Inputs, ModelConfig};
 pub use config::{ConfigError, EncoderConfig, Size};
 pub use label_attention::{LabelAttention, LabelOutput, LabelPart, Readout, XmlOptions};
+pub use packed::PackedInputs;
+pub use products::Products;

@@ -8,6 +8,7 @@ use burn::tensor::{Bool, Device, Int, Tensor};
 
 use super::config::{ConfigError, EncoderConfig};
 use super::encoder::{Encoder, bert_linear};
+use super::products::Products;
 
 /// `tanh(W h_[CLS] + b)`: the pooled output that NSP reads.
 #[derive(Module, Debug)]
@@ -69,10 +70,11 @@ impl MlmHead {
     /// # Shapes
     /// - `rows`: `[masked, d_model]`, hidden states at the masked positions
     /// - `word`: `[vocab, d_model]`, the tied embeddings
-    /// - output: `[masked, vocab]`
-    pub fn forward(&self, rows: Tensor<2>, word: Tensor<2>) -> Tensor<2> {
-        let rows = self.norm.forward(gelu(self.dense.forward(rows)));
-        rows.matmul(word.transpose()) + self.bias.val().unsqueeze::<2>()
+    /// - output: `[masked, vocab]`, in f32 whatever the products' numbers
+    pub fn forward(&self, rows: Tensor<2>, word: Tensor<2>, products: Products) -> Tensor<2> {
+        let rows = self.norm.forward(products.widen(gelu(products.linear(&self.dense, rows))));
+        let logits = products.round(rows).matmul(products.round(word).transpose());
+        products.widen(logits) + self.bias.val().unsqueeze::<2>()
     }
 }
 
@@ -104,9 +106,25 @@ impl PretrainModel {
         positions: Tensor<1, Int>,
     ) -> (Tensor<2>, Tensor<2>) {
         let hidden = self.encoder.forward(ids, segments, keep);
+        (self.mlm_logits(hidden.clone(), positions), self.nsp_logits(hidden))
+    }
+
+    /// MLM logits at the given flat positions, `[masked, vocab]`, of hidden states `[batch, seq, d_model]`.
+    pub fn mlm_logits(&self, hidden: Tensor<3>, positions: Tensor<1, Int>) -> Tensor<2> {
         let [batch, seq, d_model] = hidden.dims();
-        let nsp = self.nsp.forward(self.pooler.forward(hidden.clone()));
         let rows = hidden.reshape([batch * seq, d_model]).select(0, positions); // [masked, d_model]
-        (self.mlm.forward(rows, self.encoder.embeddings.word.weight.val()), nsp)
+        self.mlm.forward(rows, self.encoder.embeddings.word.weight.val(), self.encoder.products)
+    }
+
+    /// NSP logits, `[batch, 2]`, of hidden states `[batch, seq, d_model]`; in f32.
+    pub fn nsp_logits(&self, hidden: Tensor<3>) -> Tensor<2> {
+        self.nsp.forward(self.pooler.forward(hidden))
+    }
+
+    /// The same model with its products in other numbers.
+    #[must_use]
+    pub fn with_products(mut self, products: Products) -> Self {
+        self.encoder.products = products;
+        self
     }
 }

@@ -4,19 +4,20 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use bert_xml_core::model::hf_folder::WEIGHTS;
-use bert_xml_core::model::{EncoderConfig, Size};
+use bert_xml_core::model::{EncoderConfig, Products, Size};
 use bert_xml_core::text::Tokenizer;
 use clap::Args;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::files::{sha256, sha256_of};
+use crate::train::precision::Precision;
 use crate::train::settings::{MicroBatch, load, parse_override};
 
 /// Where settings come from: the recipe, then the named flags, then `--set`.
 #[derive(Clone, Debug, Args)]
 pub struct Recipe {
-    /// Settings: paper, demo, codiesp, vaers, bundled, or a TOML file
+    /// Settings: paper, fast, demo, codiesp, vaers, bundled, or a TOML file
     #[arg(long, default_value = "paper")]
     pub recipe: String,
     /// Passes over the training split
@@ -28,6 +29,12 @@ pub struct Recipe {
     /// Tokens worked on at once: auto, or a number; changes memory and speed only
     #[arg(long)]
     pub micro_batch: Option<MicroBatch>,
+    /// Numbers that matrix products take; bf16 needs a card that has it, and saves memory and time there
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
+    /// Compute the encoder's blocks twice instead of keeping them: less memory, a third more time
+    #[arg(long)]
+    pub gradient_checkpointing: bool,
     /// Largest learning rate
     #[arg(long)]
     pub lr: Option<f64>,
@@ -63,6 +70,13 @@ impl Recipe {
             whole.into_iter().filter_map(|(key, value)| Some((key.to_owned(), i64::from(value?).into()))),
         );
         overrides.extend(self.lr.map(|lr| ("optimizer.learning_rate".to_owned(), lr.into())));
+        if let Some(precision) = self.precision {
+            let value = toml::Value::try_from(Products::from(precision)).context("--precision")?;
+            overrides.push(("precision".to_owned(), value));
+        }
+        if self.gradient_checkpointing {
+            overrides.push(("gradient_checkpointing".to_owned(), true.into()));
+        }
         if let Some(micro_batch) = self.micro_batch {
             let value = toml::Value::try_from(micro_batch).context("--micro-batch")?;
             overrides.push(("micro_batch".to_owned(), value));

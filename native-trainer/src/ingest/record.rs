@@ -10,8 +10,8 @@ use bert_xml_core::text::{Note, shown};
 use super::columns::{Columns, MAX_NAME, Wanted};
 use super::csv::CsvRows;
 use super::error::RecordError;
-use super::numbered::hashed;
 use super::json::JsonRows;
+use super::numbered::hashed;
 use super::source::{self, Format};
 
 /// A record: a note, and where it stands.

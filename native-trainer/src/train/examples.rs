@@ -1,7 +1,9 @@
 //! Windows of notes as training examples, and what a frozen part of the encoder says of them.
 
 use anyhow::Result;
-use bert_xml_core::data::{TokenSource, WindowBatch, epoch_batches, micro_batches, pad_windows};
+use bert_xml_core::data::{
+    PackedBatch, TokenSource, WindowBatch, epoch_batches, lay_out, micro_batches, pack, pad_windows,
+};
 use bert_xml_core::model::encoder::Encoder;
 use bert_xml_core::model::{EncoderConfig, Inputs};
 use bert_xml_core::text::{SpecialTokens, TokenSpan, windows};
@@ -10,6 +12,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use super::frozen_on_cpu;
 use super::memory::{available_bytes, states_fit};
 use super::pretrain::ROUND_TO;
+use super::settings::Rows;
 use super::tokens::TokenizedSplit;
 use crate::context::Context;
 use crate::device::DeviceChoice;
@@ -83,29 +86,75 @@ impl<'a> Examples<'a> {
     }
 
     /// The steps of a training from `first` on, each with its epoch's own order; without end. A step's rows depend on
-    /// nothing but seed and number.
+    /// nothing but seed and number. `sizes`: windows of a step, and tokens that are worked on at once.
     pub fn steps(
         &self,
+        kind: Rows,
         (batch, budget): (usize, usize),
         labels: usize,
         seed: u64,
         first: u64,
     ) -> impl Iterator<Item = WindowStep> + Send {
         let an_epoch = self.all.len().div_ceil(batch) as u64;
+        // Windows of like length fill no row: those that are packed come in any order.
+        let order_by = match kind {
+            Rows::Padded => self.lengths.clone(),
+            Rows::Packed => vec![0; self.lengths.len()],
+        };
         (first / an_epoch..).flat_map(move |epoch| {
             let skipped = first.saturating_sub(epoch * an_epoch) as usize;
-            let batches = epoch_batches(&self.lengths, batch, seed, epoch);
-            batches.into_iter().skip(skipped).map(move |rows| self.step(rows, budget, labels))
+            let batches = epoch_batches(&order_by, batch, seed, epoch);
+            batches.into_iter().skip(skipped).map(move |windows| self.step(kind, windows, budget, labels))
         })
     }
 
-    fn step(&self, rows: Vec<u32>, budget: usize, labels: usize) -> WindowStep {
-        let micro = micro_batches(&rows, &self.lengths, budget).into_iter().map(|rows| MicroBatch {
-            rows: rows.to_vec(),
-            windows: self.batch(rows),
-            targets: self.targets(rows, labels),
-        });
-        WindowStep { micro: micro.collect(), rows }
+    fn step(&self, kind: Rows, windows: Vec<u32>, budget: usize, labels: usize) -> WindowStep {
+        let micro = match kind {
+            Rows::Padded => micro_batches(&windows, &self.lengths, budget)
+                .into_iter()
+                .map(|windows| {
+                    self.micro(windows.to_vec(), labels, |of| RowsOfWindows::Padded(self.batch(of)))
+                })
+                .collect(),
+            Rows::Packed => self
+                .packed(&windows, budget)
+                .into_iter()
+                .map(|rows| {
+                    self.micro(rows.concat(), labels, |_| {
+                        let window = |&window: &u32| self.window(window as usize);
+                        let rows: Vec<Vec<Vec<u32>>> =
+                            rows.iter().map(|row| row.iter().map(window).collect()).collect();
+                        RowsOfWindows::Packed(lay_out(&rows, &self.special, ROUND_TO, self.max_len))
+                    })
+                })
+                .collect(),
+        };
+        WindowStep { micro, windows }
+    }
+
+    fn micro(
+        &self,
+        windows: Vec<u32>,
+        labels: usize,
+        rows: impl FnOnce(&[u32]) -> RowsOfWindows,
+    ) -> MicroBatch {
+        let tokens = windows.iter().map(|&window| self.lengths[window as usize] as usize).sum();
+        MicroBatch { rows: rows(&windows), targets: self.targets(&windows, labels), tokens, windows }
+    }
+
+    /// Micro-batches of rows that hold several windows.
+    fn packed(&self, windows: &[u32], budget: usize) -> Vec<Vec<Vec<u32>>> {
+        let of_step: Vec<u32> = windows.iter().map(|&window| self.lengths[window as usize]).collect();
+        let mut rows = pack(&of_step, self.max_len);
+        let used = |row: &Vec<u32>| row.iter().map(|&at| of_step[at as usize]).sum::<u32>();
+        rows.sort_by_key(used);
+        let row_lengths: Vec<u32> = rows.iter().map(used).collect();
+        let order: Vec<u32> = (0..rows.len() as u32).collect();
+        let take = |row: &u32| rows[*row as usize].iter().map(|&at| windows[at as usize]).collect();
+        micro_batches(&order, &row_lengths, budget)
+            .into_iter()
+            .map(|group| group.iter().map(take).collect())
+            .collect()
     }
 
     /// All windows, in groups of at most `budget` tokens with padding and of like length.
@@ -116,22 +165,33 @@ impl<'a> Examples<'a> {
     }
 }
 
-/// The rows of one optimizer step.
+/// The windows of one optimizer step.
 pub struct WindowStep {
     /// The windows, by their places in [`Examples::all`].
-    pub rows: Vec<u32>,
+    pub windows: Vec<u32>,
     /// The same in parts that are worked on at once.
     pub micro: Vec<MicroBatch>,
 }
 
 /// Windows that are worked on at once.
 pub struct MicroBatch {
-    /// The windows, by their places in [`Examples::all`].
-    pub rows: Vec<u32>,
-    /// Their tokens.
-    pub windows: WindowBatch,
-    /// Their codes, row-major `[rows, labels]`.
+    /// The windows, by their places in [`Examples::all`], in the order of their rows.
+    pub windows: Vec<u32>,
+    /// Their tokens, laid out.
+    pub rows: RowsOfWindows,
+    /// Tokens that are not padding.
+    pub tokens: usize,
+    /// Their codes, row-major `[windows, labels]`.
     pub targets: Vec<f32>,
+}
+
+/// Windows as rows of the device.
+#[derive(Debug, PartialEq)]
+pub enum RowsOfWindows {
+    /// A row is a window.
+    Padded(WindowBatch),
+    /// A row is several.
+    Packed(PackedBatch),
 }
 
 /// Hidden states after the first `layers` blocks, computed once (for a frozen part of the encoder).
@@ -240,17 +300,28 @@ mod tests {
         assert_eq!(groups, [vec![2, 3], vec![0, 1]]);
 
         // Two steps an epoch; from the second step of the first epoch on.
-        let of =
-            |first| examples.steps((3, 12), 3, 7, first).take(4).map(|step| step.rows).collect::<Vec<_>>();
+        let of = |first| {
+            let steps = examples.steps(Rows::Padded, (3, 12), 3, 7, first);
+            steps.take(4).map(|step| step.windows).collect::<Vec<_>>()
+        };
         let (all, rest) = (of(0), of(1));
         assert_eq!(all[1..], rest[..3]);
         assert_eq!(all[2..], epoch_batches(&examples.lengths, 3, 7, 1));
-        let step = examples.steps((3, 12), 3, 7, 0).next().unwrap();
-        let parts = step.micro.iter().flat_map(|part| part.rows.clone()).collect::<Vec<_>>();
-        assert_eq!(parts, step.rows);
-        for part in &step.micro {
-            assert_eq!(part.windows, examples.batch(&part.rows));
-            assert_eq!(part.targets, examples.targets(&part.rows, 3));
+        for kind in [Rows::Padded, Rows::Packed] {
+            let step = examples.steps(kind, (3, 12), 3, 7, 0).next().unwrap();
+            let mut parts: Vec<u32> = step.micro.iter().flat_map(|part| part.windows.clone()).collect();
+            let mut windows = step.windows.clone();
+            parts.sort_unstable();
+            windows.sort_unstable();
+            assert_eq!(parts, windows);
+            for part in &step.micro {
+                if let RowsOfWindows::Padded(rows) = &part.rows {
+                    assert_eq!(*rows, examples.batch(&part.windows));
+                }
+                assert_eq!(part.targets, examples.targets(&part.windows, 3));
+                let lengths = part.windows.iter().map(|&window| examples.lengths[window as usize] as usize);
+                assert_eq!(part.tokens, lengths.sum::<usize>());
+            }
         }
     }
 }

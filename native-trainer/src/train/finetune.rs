@@ -6,20 +6,23 @@ use anyhow::{Context as _, Result, bail, ensure};
 use bert_xml_core::data::{Purpose, TokenSource, WindowBatch, stream};
 use bert_xml_core::metrics::{self, Predictions, Report};
 use bert_xml_core::model::chunked::loss_and_gradients;
+use bert_xml_core::model::encoder::Unseen;
 use bert_xml_core::model::gradients::GradientMap;
 use bert_xml_core::model::parameters::import;
+use bert_xml_core::model::recompute::Kept;
 use bert_xml_core::model::weights::read_weights;
-use bert_xml_core::model::{BertXml, Inputs, ModelConfig};
+use bert_xml_core::model::{BertXml, Inputs, ModelConfig, PackedInputs};
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 use rand::Rng;
 use serde_json::json;
 
 use super::checkpoint::State;
-use super::examples::{Examples, FrozenStates, WindowStep};
+use super::examples::{Examples, FrozenStates, MicroBatch, RowsOfWindows, WindowStep};
 use super::memory::token_budget;
 use super::pace::Pace;
+use super::precision::check_precision;
 use super::resume::{Standing, interrupted, not_finite, save, save_best};
 use super::run::Run;
 use super::settings::{FinetuneSettings, KeepBy};
@@ -62,6 +65,7 @@ pub fn finetune(
     device: (Device, DeviceChoice),
 ) -> Result<Finetuned> {
     settings.validate()?;
+    check_precision(settings.precision, &device.0, device.1)?;
     ensure!(!input.train.tokens.is_empty(), "the training split has no note: nothing to learn from");
     let special = input.tokenizer.special();
     let examples = |split| Examples::new(split, special, settings.max_len, settings.stride());
@@ -82,9 +86,16 @@ fn finetune_within<'scope>(
     let train_device = device.clone().autodiff();
     train_device.seed(stream(context.seed, Purpose::Weights, [1, 0]).next_u64());
     let (model, config, without_description) = fresh_model(settings, &mut input, &train_device)?;
+    let model = model.with_products(settings.precision);
     let frozen_layers = settings.freeze;
 
-    let budget = token_budget(settings.micro_batch, choice, &config.encoder, settings.max_len);
+    let budget = token_budget(
+        settings.micro_batch,
+        choice,
+        &config.encoder,
+        settings.max_len,
+        settings.gradient_checkpointing,
+    );
     let part = |examples| -> Result<Part<'_>> {
         let encoder = model.encoder.valid();
         let (shape, place) = (&config.encoder, (&device, choice));
@@ -105,7 +116,7 @@ fn finetune_within<'scope>(
     let trainer = Trainer { context, settings, labels: config.labels, device: &train_device, budget };
     let mut pace = Pace::start(state.tokens);
     let sizes = (settings.batch, budget);
-    let made = train.examples.steps(sizes, config.labels, context.seed, state.step);
+    let made = train.examples.steps(settings.rows, sizes, config.labels, context.seed, state.step);
     let mut batches = Ahead::start(scope, BATCHES_AHEAD, made.take((steps - state.step.min(steps)) as usize));
     while state.step < steps {
         let epoch = state.step / batches_an_epoch;
@@ -114,7 +125,7 @@ fn finetune_within<'scope>(
             let batch = batches.next().context("the thread that makes batches ended early")?;
             let (gradients, loss, tokens) =
                 trainer.gradients(&model, &train, &batch, state.step).map_err(|error| {
-                    not_finite(error, state.step + 1, train.examples.note_ids(&batch.rows), run)
+                    not_finite(error, state.step + 1, train.examples.note_ids(&batch.windows), run)
                 })?;
             let rate = settings.optimizer.schedule(state.step, steps);
             model = optimizer.step(model, gradients, rate).0;
@@ -213,22 +224,34 @@ impl Trainer<'_> {
         let encoder_learns = self.settings.freeze < model.encoder.layers.len() || part.frozen.is_none();
         let (mut gradients, mut loss, mut tokens) = (GradientMap::default(), 0.0, 0);
         for (at, micro) in (0u64..).zip(&batch.micro) {
-            self.device.seed(stream(self.context.seed, Purpose::Dropout, [step, at]).next_u64());
-            let hidden = self.hidden(model, part, &micro.rows, &micro.windows);
-            let real = Inputs::new(&micro.windows, self.device).real;
-            let shape = [micro.rows.len(), self.labels];
+            let mut dropout = stream(self.context.seed, Purpose::Dropout, [step, at]);
+            let drawn = dropout.next_u64();
+            self.device.seed(drawn);
+            let placed = Placed::new(&micro.rows, self.device);
+            let (by_row, kept) = self.hidden(model, part, micro, &placed, &mut dropout);
+            // What comes behind the encoder draws the same, however that was computed.
+            if kept.is_some() {
+                self.device.seed(drawn);
+            }
+            let (hidden, real) = placed.by_note(by_row.clone());
+            let shape = [micro.windows.len(), self.labels];
             let targets = Tensor::from_data(TensorData::new(micro.targets.clone(), shape), self.device);
-            let weight = micro.rows.len() as f64 / batch.rows.len() as f64;
+            let weight = micro.windows.len() as f64 / batch.windows.len() as f64;
             let chunk = self.settings.label_chunk;
             let pass =
                 loss_and_gradients(&model.head, hidden.clone(), real, targets, chunk, weight, encoder_learns);
             if let Some(objective) = pass.encoder_objective(hidden) {
                 let mut grads = objective.backward();
                 gradients.add_all(GradientMap::take(&model.encoder, "encoder.", &mut grads));
+                if let Some(kept) = kept {
+                    let gradient = by_row.grad_remove(&mut grads).expect("notes are made of rows");
+                    let embed = || placed.embed(model);
+                    gradients.add_all(kept.backward(&model.encoder, embed, &placed.unseen(), gradient));
+                }
             }
             gradients.add_all(pass.parameters);
             loss += f64::from(pass.loss.into_scalar::<f32>());
-            tokens += micro.windows.tokens();
+            tokens += micro.tokens;
         }
         if !loss.is_finite() {
             bail!("step {}: the loss is not finite ({loss})", step + 1);
@@ -236,15 +259,31 @@ impl Trainer<'_> {
         Ok((gradients, loss, tokens))
     }
 
-    /// Hidden states with the graph of the layers that learn.
-    fn hidden(&self, model: &BertXml, part: &Part<'_>, rows: &[u32], batch: &WindowBatch) -> Tensor<3> {
-        let inputs = Inputs::new(batch, self.device);
-        let Some(frozen) = &part.frozen else {
-            return model.encode(&inputs);
+    /// Hidden states by row with the graph of the layers that learn; with gradient checkpointing as a leaf.
+    fn hidden(
+        &self,
+        model: &BertXml,
+        part: &Part<'_>,
+        micro: &MicroBatch,
+        placed: &Placed<'_>,
+        dropout: &mut impl Rng,
+    ) -> (Tensor<3>, Option<Kept>) {
+        if self.settings.gradient_checkpointing {
+            let seeds = (0..=model.encoder.layers.len()).map(|_| dropout.next_u64()).collect();
+            let embed = || placed.embed(model);
+            let kept = Kept::forward(&model.encoder, embed, &placed.unseen(), seeds, self.device);
+            return (kept.output(), Some(kept));
+        }
+        let hidden = match (placed, &part.frozen) {
+            (Placed::Padded(inputs, batch), Some(frozen)) => {
+                let plain = Inputs::new(batch, &self.device.clone().inner());
+                let states = frozen.states(&model.encoder.valid(), &micro.windows, &plain, batch.seq);
+                let keep = inputs.keep.clone();
+                model.encoder.forward_rest(Tensor::from_inner(states), keep, frozen.layers)
+            }
+            _ => model.encoder.forward_blocks(placed.embed(model), &placed.unseen()),
         };
-        let plain = Inputs::new(batch, &self.device.clone().inner());
-        let states = frozen.states(&model.encoder.valid(), rows, &plain, batch.seq);
-        model.encoder.forward_rest(Tensor::from_inner(states), inputs.keep, frozen.layers)
+        (hidden, None)
     }
 
     /// Probabilities of every note, the maximum over its windows, row-major `[notes, labels]`.
@@ -281,6 +320,51 @@ impl Trainer<'_> {
             return Ok(None);
         };
         Ok(Some(metrics::evaluate(&table, gold, self.labels, tuned.threshold)?))
+    }
+}
+
+/// Windows on the device.
+// There is one at a time: the difference in size is of no account.
+#[allow(clippy::large_enum_variant)]
+enum Placed<'a> {
+    /// A row is a window.
+    Padded(Inputs, &'a WindowBatch),
+    /// A row is several.
+    Packed(PackedInputs),
+}
+
+impl<'a> Placed<'a> {
+    fn new(rows: &'a RowsOfWindows, device: &Device) -> Self {
+        match rows {
+            RowsOfWindows::Padded(batch) => Self::Padded(Inputs::new(batch, device), batch),
+            RowsOfWindows::Packed(batch) => Self::Packed(PackedInputs::new(batch, device)),
+        }
+    }
+
+    fn unseen(&self) -> Unseen {
+        match self {
+            Self::Padded(inputs, _) => Unseen::padding(inputs.keep.clone()),
+            Self::Packed(inputs) => inputs.unseen.clone(),
+        }
+    }
+
+    fn embed(&self, model: &BertXml) -> Tensor<3> {
+        let embeddings = &model.encoder.embeddings;
+        match self {
+            Self::Padded(inputs, _) => embeddings.forward(inputs.ids.clone(), inputs.segments.clone()),
+            Self::Packed(inputs) => {
+                let (ids, segments) = (inputs.ids.clone(), inputs.segments.clone());
+                embeddings.forward_at(ids, segments, inputs.positions.clone())
+            }
+        }
+    }
+
+    /// Hidden states by window, `[windows, longest, d_model]`, and which of them are word pieces.
+    fn by_note(&self, by_row: Tensor<3>) -> (Tensor<3>, Tensor<2, Bool>) {
+        match self {
+            Self::Padded(inputs, _) => (by_row, inputs.real.clone()),
+            Self::Packed(inputs) => (inputs.by_note(by_row), inputs.real.clone()),
+        }
     }
 }
 

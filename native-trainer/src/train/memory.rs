@@ -71,21 +71,29 @@ pub fn states_fit(needed: u64, available: Option<u64>) -> bool {
 /// A block keeps about 14 vectors of `hidden_size` (input, query, key, value, context, output, two residual
 /// sums, two norms with their parts, masks of two dropouts), 4 of `intermediate_size` (before and after the
 /// GELU, and its parts) and, of attention, 5 values a head and token of the row (scores, masked scores,
-/// softmax, dropout's mask and product).
-pub fn bytes_a_token(config: &EncoderConfig, seq: usize) -> u64 {
+/// softmax, dropout's mask and product). With bf16 the scores lie twice, once in half the bytes: it is as much. With
+/// gradient checkpointing one block is there at a time, and the input of every other.
+pub fn bytes_a_token(config: &EncoderConfig, seq: usize, checkpointing: bool) -> u64 {
     let hidden = 14 * config.hidden_size + 4 * config.intermediate_size;
     let attention = 5 * config.num_attention_heads * seq;
-    4 * (config.num_hidden_layers * (hidden + attention)) as u64
+    let (block, blocks) = (hidden + attention, config.num_hidden_layers);
+    4 * (if checkpointing { block + blocks * config.hidden_size } else { blocks * block }) as u64
 }
 
 /// Tokens of a micro-batch, padding included.
-pub fn token_budget(choice: MicroBatch, device: DeviceChoice, config: &EncoderConfig, seq: usize) -> usize {
+pub fn token_budget(
+    choice: MicroBatch,
+    device: DeviceChoice,
+    config: &EncoderConfig,
+    seq: usize,
+    checkpointing: bool,
+) -> usize {
     match choice {
         MicroBatch::Tokens(tokens) => tokens,
         MicroBatch::Auto => {
             let cpu = device == DeviceChoice::Cpu;
             let bytes = if cpu { CPU_BYTES } else { GPU_BYTES };
-            let fits = (bytes / bytes_a_token(config, seq).max(1)).max(1);
+            let fits = (bytes / bytes_a_token(config, seq, checkpointing).max(1)).max(1);
             let fits = usize::try_from(fits).unwrap_or(usize::MAX);
             if cpu { fits.min(CPU_TOKENS) } else { fits }
         }
@@ -99,14 +107,20 @@ mod tests {
 
     #[test]
     fn longer_rows_and_larger_models_leave_less_room() {
-        let budget =
-            |size, seq| token_budget(MicroBatch::Auto, DeviceChoice::Cpu, &EncoderConfig::of_size(size), seq);
+        let auto = |device, size, seq, checkpointing| {
+            token_budget(MicroBatch::Auto, device, &EncoderConfig::of_size(size), seq, checkpointing)
+        };
+        let budget = |size, seq| auto(DeviceChoice::Cpu, size, seq, false);
         assert!(budget(Size::Big, 1024) < budget(Size::Small, 1024));
         assert!(budget(Size::Small, 1024) < budget(Size::Small, 128));
         // big at 1,024: 12 · (14 · 768 + 4 · 3,072 + 5 · 12 · 1,024) · 4 bytes a token.
-        assert_eq!(bytes_a_token(&EncoderConfig::of_size(Size::Big), 1024), 4_055_040);
+        assert_eq!(bytes_a_token(&EncoderConfig::of_size(Size::Big), 1024, false), 4_055_040);
+        // One block and twelve inputs: (14 · 768 + 4 · 3,072 + 5 · 12 · 1,024 + 12 · 768) · 4.
+        assert_eq!(bytes_a_token(&EncoderConfig::of_size(Size::Big), 1024, true), 374_784);
+        let card = |checkpointing| auto(DeviceChoice::Cuda(0), Size::Big, 1024, checkpointing);
+        assert!(card(true) > 10 * card(false));
         let config = EncoderConfig::of_size(Size::Big);
-        assert_eq!(token_budget(MicroBatch::Tokens(64), DeviceChoice::Cpu, &config, 1024), 64);
+        assert_eq!(token_budget(MicroBatch::Tokens(64), DeviceChoice::Cpu, &config, 1024, false), 64);
     }
     #[cfg(unix)]
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod settings;
 
+pub mod precision;
 pub mod adamw;
 pub mod checkpoint;
 pub mod frozen_on_cpu;
@@ -10,8 +11,8 @@ pub mod finetune;
 pub mod memory;
 pub mod outcome;
 pub mod pace;
-pub mod pair_steps;
 pub mod pretrain;
+mod pretrain_rows;
 pub mod resume;
 pub mod run;
 pub mod start;

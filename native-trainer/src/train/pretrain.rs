@@ -3,16 +3,15 @@
 use std::thread::{self, Scope};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bert_xml_core::data::nsp::Pair;
-use bert_xml_core::data::{
-    MaskedTokens, Purpose, epoch_pairs, mask_tokens, micro_batches, pad_pairs, stream,
-};
+use bert_xml_core::data::{MaskedTokens, Purpose, micro_batches, stream};
+use bert_xml_core::model::encoder::Unseen;
 use bert_xml_core::model::gradients::GradientMap;
 use bert_xml_core::model::hf_folder::{HfBert, write_hf_folder};
 use bert_xml_core::model::loss::cross_entropy;
 use bert_xml_core::model::pretrain::PretrainModel;
+use bert_xml_core::model::recompute::Kept;
 use bert_xml_core::model::weights::read_weights;
-use bert_xml_core::model::{EncoderConfig, Inputs};
+use bert_xml_core::model::{EncoderConfig, Inputs, PackedInputs};
 use bert_xml_core::text::Tokenizer;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
@@ -22,7 +21,8 @@ use serde_json::json;
 use super::finetune::BATCHES_AHEAD;
 use super::memory::token_budget;
 use super::pace::Pace;
-use super::pair_steps::{PairStep, PairSteps};
+use super::precision::check_precision;
+use super::pretrain_rows::{EpochRows, MaskedRows, RowStep, RowSteps, RowsOfBatch};
 use super::resume::{Standing, interrupted, not_finite, save, save_best};
 use super::run::Run;
 use super::settings::PretrainSettings;
@@ -36,9 +36,9 @@ use crate::progress::Unit;
 
 /// Rows are padded to a multiple of this.
 pub const ROUND_TO: usize = 8;
-/// Dev pairs that the loss is measured on, at most.
-const DEV_PAIRS: usize = 4096;
-/// Seed of dev pairs and masks: the same for every run, so that losses compare.
+/// Dev rows that the loss is measured on, at most.
+const DEV_ROWS: usize = 4096;
+/// Seed of dev rows and masks: the same for every run, so that losses compare.
 const DEV_SEED: u64 = 0xDEF;
 
 /// What pretraining reads.
@@ -53,16 +53,23 @@ pub struct PretrainInput<'a> {
     pub start: Option<HfBert>,
 }
 
-/// Losses, means over masked tokens and rows.
+/// Losses, means over masked tokens and rows. Packed rows have no pairs.
 #[derive(Clone, Copy, Debug, Default)]
 struct Losses {
     mlm: f64,
-    nsp: f64,
+    nsp: Option<f64>,
 }
 
 impl Losses {
     fn sum(self) -> f64 {
-        self.mlm + self.nsp
+        self.mlm + self.nsp.unwrap_or(0.0)
+    }
+}
+
+impl std::fmt::Display for Losses {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "mlm {:.3}", self.mlm)?;
+        self.nsp.map_or(Ok(()), |nsp| write!(f, " nsp {nsp:.3}"))
     }
 }
 
@@ -78,6 +85,7 @@ pub fn pretrain(
     device: (Device, DeviceChoice),
 ) -> Result<()> {
     settings.validate()?;
+    check_precision(settings.precision, &device.0, device.1)?;
     thread::scope(|scope| pretrain_within(scope, context, settings, input, run, device))
 }
 
@@ -93,7 +101,7 @@ fn pretrain_within<'scope, 'env>(
     let config = match &input.start {
         Some(start) => EncoderConfig {
             hidden_dropout_prob: settings.dropout,
-            attention_probs_dropout_prob: settings.dropout,
+            attention_probs_dropout_prob: settings.attention_dropout(),
             ..start.config.clone()
         },
         None => settings.encoder(input.tokenizer.vocab_size()),
@@ -104,9 +112,10 @@ fn pretrain_within<'scope, 'env>(
         settings.max_len,
         config.max_position_embeddings
     );
-    let pairs_in = |epoch| epoch_pairs(&input.train.tokens, settings.max_len, context.seed, epoch);
-    let batches_in = |epoch: u64| pairs_in(epoch).len().div_ceil(settings.batch) as u64;
-    // The number of pairs differs from epoch to epoch.
+    let rows_in =
+        |epoch| EpochRows::new(settings.rows, &input.train.tokens, settings.max_len, context.seed, epoch);
+    let batches_in = |epoch: u64| rows_in(epoch).len().div_ceil(settings.batch) as u64;
+    // The number of rows differs from epoch to epoch.
     let ends: Vec<u64> = (0..settings.epochs)
         .scan(0, |end, epoch| {
             *end += batches_in(epoch);
@@ -130,14 +139,22 @@ fn pretrain_within<'scope, 'env>(
         }
         None => PretrainModel::new(&config, &train_device)?,
     };
+    let fresh = fresh.with_products(settings.precision);
     let standing = Standing::take_up(fresh, &settings.optimizer, run, &mut progress, &device)?;
     let Standing { mut model, mut optimizer, mut state } = standing;
     let listener = interrupt::Listener::new();
-    let budget = token_budget(settings.micro_batch, choice, &config, settings.max_len);
+    let budget = token_budget(
+        settings.micro_batch,
+        choice,
+        &config,
+        settings.max_len,
+        settings.gradient_checkpointing,
+    );
     let trainer = Trainer { context, settings, tokenizer: input.tokenizer, device: &train_device, budget };
 
     let mut pace = Pace::start(state.tokens);
-    let made = PairSteps {
+    let made = RowSteps {
+        kind: settings.rows,
         notes: &input.train.tokens,
         special: input.tokenizer.special(),
         vocab: input.tokenizer.vocab_size(),
@@ -164,7 +181,7 @@ fn pretrain_within<'scope, 'env>(
             state.tokens += tokens as u64;
             let now = pace.at(state.tokens, batches.waited());
             progress.advance(1);
-            progress.message(format!("mlm {:.3} nsp {:.3} {now}", losses.mlm, losses.nsp));
+            progress.message(format!("{losses} {now}"));
             run.log(now.line(json!({
                 "step": state.step, "epoch": epoch + 1, "mlm_loss": losses.mlm, "nsp_loss": losses.nsp,
                 "learning_rate": rate * settings.optimizer.learning_rate, "tokens": state.tokens,
@@ -176,10 +193,8 @@ fn pretrain_within<'scope, 'env>(
                 let better = state.best.is_none_or(|(best, _)| score < best || dev.is_none());
                 if let Some(dev) = dev {
                     progress.say(&format!(
-                        "epoch {}: dev mlm {:.3} nsp {:.3}{}",
+                        "epoch {}: dev {dev}{}",
                         epoch + 1,
-                        dev.mlm,
-                        dev.nsp,
                         if better { ", the best so far" } else { "" }
                     ));
                     run.log(json!({
@@ -232,65 +247,158 @@ impl Trainer<'_> {
     fn gradients(
         &self,
         model: &PretrainModel,
-        batch: &PairStep,
+        batch: &RowStep,
         step: u64,
     ) -> Result<(GradientMap, Losses, usize)> {
-        let all_masked: usize = batch.micro.iter().map(|(.., masked)| masked.targets.len()).sum();
+        let all_masked: usize = batch.micro.iter().map(|micro| micro.masked.targets.len()).sum();
         let mut gradients = GradientMap::default();
         let (mut losses, mut tokens) = (Losses::default(), 0);
-        for (at, (rows, windows, masked)) in (0u64..).zip(&batch.micro) {
-            self.device.seed(stream(self.context.seed, Purpose::Dropout, [step, at]).next_u64());
-            let mlm_share = masked.targets.len() as f64 / all_masked as f64;
-            let nsp_share = rows.len() as f64 / batch.rows() as f64;
-            let inputs = Inputs::new(windows, self.device);
-            let (mlm, nsp) = pair_losses(model, inputs, &follows(rows), masked, self.device);
-            let (mlm, nsp) = (mlm.mul_scalar(mlm_share), nsp.mul_scalar(nsp_share));
-            let mut grads = (mlm.clone() + nsp.clone()).backward();
+        for (at, micro) in (0u64..).zip(&batch.micro) {
+            let mut dropout = stream(self.context.seed, Purpose::Dropout, [step, at]);
+            let drawn = dropout.next_u64();
+            self.device.seed(drawn);
+            let mlm_share = micro.masked.targets.len() as f64 / all_masked as f64;
+            let nsp_share = micro.rows.count() as f64 / batch.rows() as f64;
+            let place = Placed::new(&micro.rows, self.device);
+            let kept = self.settings.gradient_checkpointing.then(|| {
+                let seeds = (0..=model.encoder.layers.len()).map(|_| dropout.next_u64()).collect();
+                let embed = || place.embed(model);
+                Kept::forward(&model.encoder, embed, place.unseen(), seeds, self.device)
+            });
+            // What comes behind the encoder draws the same, however that was computed.
+            if kept.is_some() {
+                self.device.seed(drawn);
+            }
+            let hidden = kept.as_ref().map_or_else(|| place.hidden(model), Kept::output);
+            let (mlm, nsp) = place.losses(model, hidden.clone(), &micro.masked, self.device);
+            let (mlm, nsp) = (mlm.mul_scalar(mlm_share), nsp.map(|nsp| nsp.mul_scalar(nsp_share)));
+            let sum = nsp.clone().map_or_else(|| mlm.clone(), |nsp| mlm.clone() + nsp);
+            let mut grads = sum.backward();
             gradients.add_all(GradientMap::take(model, "", &mut grads));
+            if let Some(kept) = kept {
+                let gradient = hidden.grad_remove(&mut grads).expect("losses depend on hidden states");
+                let embed = || place.embed(model);
+                gradients.add_all(kept.backward(&model.encoder, embed, place.unseen(), gradient));
+            }
             losses.mlm += f64::from(mlm.inner().into_scalar::<f32>());
-            losses.nsp += f64::from(nsp.inner().into_scalar::<f32>());
-            tokens += windows.tokens();
+            if let Some(nsp) = nsp {
+                *losses.nsp.get_or_insert(0.0) += f64::from(nsp.inner().into_scalar::<f32>());
+            }
+            tokens += micro.rows.tokens();
         }
         if !losses.sum().is_finite() {
-            bail!("step {}: the loss is not finite (mlm {}, nsp {})", step + 1, losses.mlm, losses.nsp);
+            bail!("step {}: the loss is not finite ({losses})", step + 1);
         }
         Ok((gradients, losses, tokens))
     }
 
-    /// Losses on dev pairs without dropout; none where dev has no pair.
+    /// Losses on dev rows without dropout; none where dev has no row.
     fn dev_losses(
         &self,
         model: &PretrainModel,
         notes: &NoteTokens,
         device: &Device,
     ) -> Result<Option<Losses>> {
-        let mut pairs = epoch_pairs(notes, self.settings.max_len, DEV_SEED, 0);
-        pairs.truncate(DEV_PAIRS);
-        if pairs.is_empty() {
+        let mut rows = EpochRows::new(self.settings.rows, notes, self.settings.max_len, DEV_SEED, 0);
+        rows.truncate(DEV_ROWS);
+        let lengths = rows.lengths();
+        if lengths.is_empty() {
             return Ok(None);
         }
-        pairs.sort_by_key(Pair::len);
-        let (special, vocab) = (self.tokenizer.special(), self.tokenizer.vocab_size());
-        let order: Vec<u32> = (0..pairs.len() as u32).collect();
-        let lengths: Vec<u32> = pairs.iter().map(Pair::len).collect();
+        let mut order: Vec<u32> = (0..lengths.len() as u32).collect();
+        order.sort_by_key(|&row| lengths[row as usize]);
         let (mut losses, mut targets) = (Losses::default(), 0);
-        for (at, rows) in (0u64..).zip(micro_batches(&order, &lengths, self.budget)) {
-            let rows: Vec<Pair> = rows.iter().map(|&row| pairs[row as usize]).collect();
-            let mut windows = pad_pairs(&rows, notes, &special, ROUND_TO, self.settings.max_len);
-            let masked =
-                mask_tokens(&mut windows, &special, vocab, &mut stream(DEV_SEED, Purpose::Masking, [0, at]));
-            let inputs = Inputs::new(&windows, device);
-            let (mlm, nsp) = pair_losses(model, inputs, &follows(&rows), &masked, device);
+        for (at, of_batch) in (0u64..).zip(micro_batches(&order, &lengths, self.budget)) {
+            let mut random = stream(DEV_SEED, Purpose::Masking, [0, at]);
+            let words = (&self.tokenizer.special(), self.tokenizer.vocab_size());
+            let MaskedRows { rows, masked } =
+                rows.masked(of_batch, notes, words, self.settings.max_len, &mut random);
+            let place = Placed::new(&rows, device);
+            let (mlm, nsp) = place.losses(model, place.hidden(model), &masked, device);
             losses.mlm += f64::from(mlm.into_scalar::<f32>()) * masked.targets.len() as f64;
-            losses.nsp += f64::from(nsp.into_scalar::<f32>()) * rows.len() as f64;
+            if let Some(nsp) = nsp {
+                *losses.nsp.get_or_insert(0.0) += f64::from(nsp.into_scalar::<f32>()) * of_batch.len() as f64;
+            }
             targets += masked.targets.len();
         }
-        Ok(Some(Losses { mlm: losses.mlm / targets as f64, nsp: losses.nsp / pairs.len() as f64 }))
+        let rows = lengths.len() as f64;
+        Ok(Some(Losses { mlm: losses.mlm / targets as f64, nsp: losses.nsp.map(|nsp| nsp / rows) }))
     }
 }
 
-fn follows(rows: &[Pair]) -> Vec<bool> {
-    rows.iter().map(|pair| pair.follows).collect()
+/// Rows on a device.
+// There is one at a time: the difference in size is of no account.
+#[allow(clippy::large_enum_variant)]
+enum Placed<'a> {
+    Pairs(Inputs, Unseen, &'a [bool]),
+    Packed(PackedInputs),
+}
+
+impl<'a> Placed<'a> {
+    fn new(rows: &'a RowsOfBatch, device: &Device) -> Self {
+        match rows {
+            RowsOfBatch::Pairs(windows, follows) => {
+                let inputs = Inputs::new(windows, device);
+                let unseen = Unseen::padding(inputs.keep.clone());
+                Self::Pairs(inputs, unseen, follows)
+            }
+            RowsOfBatch::Packed(packed) => Self::Packed(PackedInputs::new(packed, device)),
+        }
+    }
+
+    fn unseen(&self) -> &Unseen {
+        match self {
+            Self::Pairs(_, unseen, _) => unseen,
+            Self::Packed(inputs) => &inputs.unseen,
+        }
+    }
+
+    fn embed(&self, model: &PretrainModel) -> Tensor<3> {
+        let embeddings = &model.encoder.embeddings;
+        match self {
+            Self::Pairs(inputs, ..) => embeddings.forward(inputs.ids.clone(), inputs.segments.clone()),
+            Self::Packed(inputs) => {
+                let (ids, segments) = (inputs.ids.clone(), inputs.segments.clone());
+                embeddings.forward_at(ids, segments, inputs.positions.clone())
+            }
+        }
+    }
+
+    /// `[rows, seq, d_model]`.
+    fn hidden(&self, model: &PretrainModel) -> Tensor<3> {
+        model.encoder.forward_blocks(self.embed(model), self.unseen())
+    }
+
+    /// Mean MLM loss over masked tokens and, of pairs, mean NSP loss over rows, each `[1]`.
+    fn losses(
+        &self,
+        model: &PretrainModel,
+        hidden: Tensor<3>,
+        masked: &MaskedTokens,
+        device: &Device,
+    ) -> (Tensor<1>, Option<Tensor<1>>) {
+        let nsp = match self {
+            Self::Pairs(_, _, follows) => Some(nsp_loss(model, hidden.clone(), follows, device)),
+            Self::Packed(_) => None,
+        };
+        (mlm_loss(model, hidden, masked, device), nsp)
+    }
+}
+
+fn integers(values: impl Iterator<Item = i32>, device: &Device) -> Tensor<1, Int> {
+    Tensor::from_data(values.collect::<Vec<i32>>().as_slice(), device)
+}
+
+fn mlm_loss(model: &PretrainModel, hidden: Tensor<3>, masked: &MaskedTokens, device: &Device) -> Tensor<1> {
+    let positions = integers(masked.positions.iter().map(|&at| at as i32), device);
+    let targets = integers(masked.targets.iter().map(|&id| id as i32), device);
+    cross_entropy(model.mlm_logits(hidden, positions), targets)
+}
+
+fn nsp_loss(model: &PretrainModel, hidden: Tensor<3>, follows: &[bool], device: &Device) -> Tensor<1> {
+    // Class 0 means "B follows A", as in BERT.
+    let classes = integers(follows.iter().map(|&follows| i32::from(!follows)), device);
+    cross_entropy(model.nsp_logits(hidden), classes)
 }
 
 /// Mean MLM loss over masked tokens and mean NSP loss over rows, each `[1]`; `follows` says of each row
@@ -302,11 +410,6 @@ pub(crate) fn pair_losses(
     masked: &MaskedTokens,
     device: &Device,
 ) -> (Tensor<1>, Tensor<1>) {
-    let ints = |values: Vec<i32>| Tensor::<1, Int>::from_data(values.as_slice(), device);
-    let positions = ints(masked.positions.iter().map(|&at| at as i32).collect());
-    let (mlm, nsp) = model.forward(inputs.ids, inputs.segments, inputs.keep, positions);
-    let targets = ints(masked.targets.iter().map(|&id| id as i32).collect());
-    // Class 0 means "B follows A", as in BERT.
-    let follows = ints(follows.iter().map(|&follows| i32::from(!follows)).collect());
-    (cross_entropy(mlm, targets), cross_entropy(nsp, follows))
+    let hidden = model.encoder.forward(inputs.ids, inputs.segments, inputs.keep);
+    (mlm_loss(model, hidden.clone(), masked, device), nsp_loss(model, hidden, follows, device))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use bert_xml_core::model::{EncoderConfig, HeadKind, Readout, Size, XmlOptions};
+use bert_xml_core::model::{EncoderConfig, HeadKind, Products, Readout, Size, XmlOptions};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +11,9 @@ use super::adamw::OptimizerSettings;
 use crate::error::hinted;
 
 /// Recipes that come with the command, by name.
-const RECIPES: [(&str, &str); 5] = [
+const RECIPES: [(&str, &str); 6] = [
     ("paper", include_str!("../../configs/paper.toml")),
+    ("fast", include_str!("../../configs/fast.toml")),
     ("demo", include_str!("../../configs/demo.toml")),
     ("codiesp", include_str!("../../configs/codiesp.toml")),
     ("vaers", include_str!("../../configs/vaers.toml")),
@@ -42,6 +43,18 @@ impl std::str::FromStr for MicroBatch {
     }
 }
 
+/// How notes lie in the rows that the encoder reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rows {
+    /// A row is a window, or in pretraining a pair of segments; padded to the longest of its batch. The paper's.
+    #[default]
+    Padded,
+    /// Rows full of windows, each with positions of its own and seeing itself alone; pretraining is then by masked
+    /// tokens only.
+    Packed,
+}
+
 /// Settings of `bert-xml pretrain`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -52,6 +65,14 @@ pub struct PretrainSettings {
     pub max_positions: usize,
     /// Dropout of hidden states and attention weights. Paper: .1.
     pub dropout: f64,
+    /// Dropout of attention weights; that of hidden states where it is not given.
+    pub attention_dropout: Option<f64>,
+    /// How notes lie in rows. Paper: padded.
+    pub rows: Rows,
+    /// Numbers that matrix products take; all else is in f32.
+    pub precision: Products,
+    /// Whether the encoder's blocks are computed twice instead of kept: less memory, a third more time.
+    pub gradient_checkpointing: bool,
     /// Longest row in tokens, special ones included. Paper: 512 and 1,024.
     pub max_len: usize,
     /// Passes over the training split. Paper: 2.
@@ -74,6 +95,10 @@ impl Default for PretrainSettings {
             size: Size::Small,
             max_positions: 1024,
             dropout: 0.1,
+            attention_dropout: None,
+            rows: Rows::Padded,
+            precision: Products::F32,
+            gradient_checkpointing: false,
             max_len: 1024,
             epochs: 2,
             batch: 32,
@@ -86,13 +111,18 @@ impl Default for PretrainSettings {
 }
 
 impl PretrainSettings {
+    /// Dropout of attention weights.
+    pub fn attention_dropout(&self) -> f64 {
+        self.attention_dropout.unwrap_or(self.dropout)
+    }
+
     /// The encoder's shape for a vocabulary.
     pub fn encoder(&self, vocab_size: usize) -> EncoderConfig {
         EncoderConfig {
             vocab_size,
             max_position_embeddings: self.max_positions,
             hidden_dropout_prob: self.dropout,
-            attention_probs_dropout_prob: self.dropout,
+            attention_probs_dropout_prob: self.attention_dropout(),
             ..EncoderConfig::of_size(self.size)
         }
     }
@@ -181,6 +211,14 @@ pub struct FinetuneSettings {
     pub stride: usize,
     /// Dropout of hidden states and attention weights. Paper: .1.
     pub dropout: f64,
+    /// Dropout of attention weights; that of hidden states where it is not given.
+    pub attention_dropout: Option<f64>,
+    /// How notes lie in rows. Paper: padded.
+    pub rows: Rows,
+    /// Numbers that matrix products take; all else is in f32.
+    pub precision: Products,
+    /// Whether the encoder's blocks are computed twice instead of kept: less memory, a third more time.
+    pub gradient_checkpointing: bool,
     /// First encoder layers that stay as they are, embeddings included; 0 trains everything.
     pub freeze: usize,
     /// Passes over the training split. Paper: 3.
@@ -215,6 +253,10 @@ impl Default for FinetuneSettings {
             max_len: 1024,
             stride: 0,
             dropout: 0.1,
+            attention_dropout: None,
+            rows: Rows::Padded,
+            precision: Products::F32,
+            gradient_checkpointing: false,
             freeze: 0,
             epochs: 3,
             keep_by: KeepBy::Auc,
@@ -229,6 +271,11 @@ impl Default for FinetuneSettings {
 }
 
 impl FinetuneSettings {
+    /// Dropout of attention weights.
+    pub fn attention_dropout(&self) -> f64 {
+        self.attention_dropout.unwrap_or(self.dropout)
+    }
+
     /// Content tokens between window starts.
     pub fn stride(&self) -> usize {
         if self.stride == 0 { self.max_len - 2 } else { self.stride }
@@ -268,10 +315,16 @@ impl FinetuneSettings {
             "finetune.stride = {}: must be at most max_len - 2, or tokens would be skipped",
             self.stride
         );
+        for (field, value) in [("dropout", self.dropout), ("attention_dropout", self.attention_dropout())] {
+            ensure!(
+                (0.0..1.0).contains(&value),
+                "finetune.{field} = {value}: must be at least 0 and below 1"
+            );
+        }
         ensure!(
-            (0.0..1.0).contains(&self.dropout),
-            "finetune.dropout = {}: must be at least 0 and below 1",
-            self.dropout
+            self.freeze == 0 || (self.rows == Rows::Padded && !self.gradient_checkpointing),
+            "finetune.freeze = {}: goes with rows = \"padded\" and without gradient_checkpointing",
+            self.freeze
         );
         Ok(())
     }

@@ -45,7 +45,7 @@ pub fn encoder_config(
     };
     let config = EncoderConfig {
         hidden_dropout_prob: settings.dropout,
-        attention_probs_dropout_prob: settings.dropout,
+        attention_probs_dropout_prob: settings.attention_dropout(),
         ..pretrained.cloned().unwrap_or_else(fresh)
     };
     ensure!(

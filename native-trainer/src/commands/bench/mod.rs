@@ -1,12 +1,17 @@
 //! `bert-xml bench`: how fast a model of some shape pretrains, fine-tunes and predicts on a device
 //! (`steps`), and how fast the CPU engine codes a note (`infer`), each on random tokens and with the memory
-//! that it takes, beside another program if one is named (`peer`).
+//! that it takes, beside other programs if some are named (`peer`); and whether a device computes what the CPU
+//! computes (`parity`).
 
+mod cards;
+mod flops;
 mod infer;
 mod operations;
+mod parity;
 mod peer;
 mod random_model;
 mod steps;
+mod under_test;
 
 use anyhow::Result;
 use bert_xml_core::model::Size;
@@ -27,6 +32,7 @@ pub struct Options {
 #[derive(Clone, Debug, Subcommand)]
 enum What {
     /// Pretraining steps: forward with both losses, backward, optimizer
+    #[command(visible_alias = "train")]
     Pretrain(steps::Options),
     /// Fine-tuning steps with the label-attention head: forward, backward, optimizer
     Finetune(steps::Options),
@@ -34,6 +40,8 @@ enum What {
     Predict(steps::Options),
     /// One note by the CPU engine: encoder, label attention, evidence of the 15 best codes
     Infer(infer::Options),
+    /// Outputs, losses and gradients on a device beside those on the CPU
+    Parity(parity::Options),
     /// Write a model of random weights to ship: what the browser's bench loads
     Model(random_model::Options),
 }
@@ -91,6 +99,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
         What::Finetune(options) => steps::run(context, Step::Finetune, options),
         What::Predict(options) => steps::run(context, Step::Predict, options),
         What::Infer(options) => infer::run(context, options),
+        What::Parity(options) => parity::run(context, options),
         What::Model(options) => random_model::run(context, options),
     }
 }
