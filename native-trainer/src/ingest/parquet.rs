@@ -54,7 +54,7 @@ impl ParquetRows {
         let builder = ParquetRecordBatchReaderBuilder::try_new(file)
             .map_err(|error| malformed(format!("not a Parquet file: {error}")))?;
         let schema = builder.schema().clone();
-        for Wanted { name, asked } in &wanted {
+        for Wanted { name, asked, .. } in &wanted {
             if *asked && schema.column_with_name(name).is_none() {
                 return Err(malformed(format!("the file has no column `{name}`")));
             }

@@ -352,9 +352,12 @@ pub fn read(
         progress.advance(1);
         let file = path.display().to_string();
         let place = Place { file: &file, line: 1 };
-        let Some(bytes) = read_whole(path)? else {
-            outlet.ledger.list(place, "a document of more than 64 MiB", "")?;
-            continue;
+        let bytes = match read_whole(path)? {
+            Ok(bytes) => bytes,
+            Err(rule) => {
+                outlet.ledger.list(place, rule, "")?;
+                continue;
+            }
         };
         let Some(xml) = decoded_xml(&bytes) else {
             outlet.ledger.list(place, "an encoding that is not known", "")?;

@@ -10,12 +10,13 @@ use encoding_rs::WINDOWS_1252;
 
 use super::ledger::{Ledger, Place};
 use super::outlet::Outlet;
+use super::packed::compression_of;
 use crate::context::Context;
 use crate::ingest::RecordError;
 use crate::ingest::columns::Wanted;
 use crate::ingest::csv::CsvRows;
 use crate::ingest::record::{Cell, Row};
-use crate::ingest::source::{Compression, open};
+use crate::ingest::source::open;
 use crate::progress::{Progress, Unit};
 
 /// An open table.
@@ -65,8 +66,7 @@ impl Table {
             })
             .collect();
         let file: Arc<str> = path.display().to_string().into();
-        let packed = super::files::file_name(path).ends_with(".gz");
-        let compression = if packed { Compression::Gzip } else { Compression::None };
+        let compression = compression_of(path);
         let input = open(path, compression, reading.read.clone()).map_err(RecordError::hinted)?;
         let rows = CsvRows::new(&file, input, compression, b',', &wanted).map_err(RecordError::hinted)?;
         Ok(Self { file, rows: rows.otherwise(WINDOWS_1252) })

@@ -187,6 +187,12 @@ fn fhir_documents_get_the_codes_of_their_encounter() {
     assert_eq!(exported.report.len(), expected.len() + 6, "{:#?}", exported.report);
     exported.says("a line that is not JSON: 6");
 
+    // A packed file that is cut off gives the lines before, and is told of once.
+    let conditions = gzip(&lines["Condition"]);
+    write(bulk.path(), "Condition.ndjson.gz", &conditions[..conditions.len() - 9]);
+    let exported = ingest(&["fhir", argument(bulk.path())]);
+    exported.says("a packed file that is damaged or cut off from here on: 1");
+
     // A Bundle that is cut off gives what stands before, and says where it ends.
     let whole = bundle().to_string();
     let cut = write(folder.path(), "cut.json", &whole[..whole.len() / 2]);
@@ -206,6 +212,7 @@ fn ccda_documents_are_read_as_files() {
     write(folder.path(), "a.xml", cda("J45.909"));
     write(folder.path(), "b.xml.gz", gzip(&cda("J4").replace("extension=\"doc\"", "extension=\"other\"")));
     write(folder.path(), "c.xml", "<html/>");
+    write(folder.path(), "f.xml.gz", &gzip(&cda("I10"))[..100]);
     write(folder.path(), "d.xml", &cda("I10")[..900]);
     let body = "<ClinicalDocument><id root=\"9\"/><component><nonXMLBody><text mediaType=\"application/pdf\">x</text>";
     write(folder.path(), "e.xml", format!("{body}</nonXMLBody></component></ClinicalDocument>"));
@@ -219,6 +226,7 @@ fn ccda_documents_are_read_as_files() {
         "1 a note without a code 1.2.3:other",
         "1 no C-CDA document: its root is another element",
         "1 not well-formed XML",
+        "1 a packed file that is damaged or cut off from here on",
         "1 the document's body is of a type that is not read (text is)",
     ]);
     let snomed = ingest(&["ccda", argument(folder.path()), "--system", "2.16.840.1.113883.6.96"]);

@@ -103,8 +103,8 @@ fn beside(file: &Path, url: &str) -> Result<(Vec<u8>, String), Without> {
         return without("an attachment outside of its file's folder", &shown);
     }
     match read_whole(&path) {
-        Ok(Some(bytes)) => Ok((bytes, file_name(&path))),
-        Ok(None) => without("an attachment of more than 64 MiB", &shown),
+        Ok(Ok(bytes)) => Ok((bytes, file_name(&path))),
+        Ok(Err(rule)) => without(&format!("an attachment: {rule}"), &shown),
         Err(_) => without("an attachment that cannot be read", &shown),
     }
 }

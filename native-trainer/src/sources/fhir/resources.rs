@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::super::files::file_name;
 use super::super::ledger::Place;
 use super::super::outlet::Outlet;
-use super::super::packed::{LONGEST, unpacked};
+use super::super::packed::{DAMAGED, LONGEST, is_damage, unpacked};
 use super::json::{referred, text};
 
 /// A resource, and the id that others in its Bundle call it by where that is another than its own.
@@ -55,28 +55,38 @@ pub(super) fn each<'o>(path: &Path, mut outlet: Option<&mut Outlet<'o>>, on: &mu
         if let Some(error) = failed {
             return Err(error);
         }
-        return match (parsed, outlet) {
-            (Err(error), _) if error.is_io() => Err(error).with_context(|| format!("reading {file}")),
-            (Err(error), Some(outlet)) => {
-                let place = Place { file: &file, line: error.line() as u64 };
-                outlet.ledger.list_detail(
-                    place,
-                    "a file that is no FHIR in JSON from here on",
-                    &format!("entry {}", entry + 1),
-                )
+        let Err(error) = parsed else { return Ok(()) };
+        let line = error.line() as u64;
+        let rule = if error.is_io() {
+            let error = std::io::Error::from(error);
+            if !is_damage(&error) {
+                return Err(error).with_context(|| format!("reading {file}"));
             }
-            _ => Ok(()),
+            DAMAGED
+        } else {
+            "a file that is no FHIR in JSON from here on"
+        };
+        let place = Place { file: &file, line };
+        return match outlet {
+            Some(outlet) => outlet.ledger.list_detail(place, rule, &format!("entry {}", entry + 1)),
+            None => Ok(()),
         };
     }
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
-        let count = (&mut input).take(LONGEST).read_until(b'\n', &mut line);
-        let count = count.with_context(|| format!("reading {file}"))?;
-        if count == 0 {
-            break;
-        }
         let place = Place { file: &file, line: number };
+        let count = match (&mut input).take(LONGEST).read_until(b'\n', &mut line) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if is_damage(&error) => {
+                return match outlet {
+                    Some(outlet) => outlet.ledger.list(place, DAMAGED, ""),
+                    None => Ok(()),
+                };
+            }
+            Err(error) => return Err(error).with_context(|| format!("reading {file}")),
+        };
         if count as u64 == LONGEST {
             // The rest of the line, piece by piece.
             while line.last() != Some(&b'\n') {
