@@ -21,6 +21,7 @@ const HEADER_ONLY = new Set(["frame-ancestors"]);
 /** The service worker fetches the page's own files, and runs nothing else. */
 export const SERVICE_WORKER_POLICY = "default-src 'none'; connect-src 'self'; script-src 'self'";
 
+/** The page's policy as one value; `meta`: without what a `meta` element cannot say. */
 export function pagePolicy({ meta = false } = {}) {
   return policyText(Object.fromEntries(Object.entries(PAGE_POLICY).filter(([name]) => !meta || !HEADER_ONLY.has(name))));
 }

@@ -11,6 +11,7 @@ const CACHE = "bert-xml-v1";
 /** The name of the trusted-types policy, for `trusted-types bert-xml`. */
 const POLICY = "bert-xml";
 
+/** Files by `fetch`, a module worker, the Cache API, and the GPU that the browser offers. */
 export const browser: Host = {
   file: located,
 

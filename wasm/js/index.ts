@@ -12,6 +12,7 @@ export { VERSION } from "./version.js";
 
 /** Codes clinical notes in this browser: no note leaves it. */
 export type IcdCoder = Face;
+/** Loads models; there is nothing to construct. */
 export const IcdCoder: IcdCoderLoader = {
   load: (folder, options) => Coder.load(browser, folder, options),
 };

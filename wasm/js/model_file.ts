@@ -8,13 +8,13 @@ import type { ListedFile } from "./protocol.js";
 import type { ModelCache } from "./types.js";
 
 /** The manifest's file name. */
-export const MANIFEST = "manifest.json";
+const MANIFEST = "manifest.json";
 
 /** Files that are read ahead while the engine verifies one. */
 const AHEAD = 3;
 
 /** What takes the files: refuses a damaged one with code `integrity`. */
-export type TakeFile = (file: string, bytes: Uint8Array<ArrayBuffer>, transfer: boolean) => Promise<void>;
+type TakeFile = (file: string, bytes: Uint8Array<ArrayBuffer>, transfer: boolean) => Promise<void>;
 
 interface Read {
   readonly bytes: Uint8Array<ArrayBuffer>;

@@ -10,6 +10,7 @@ export { VERSION } from "./version.js";
 
 /** Codes clinical notes in this process. */
 export type IcdCoder = Face;
+/** Loads models; there is nothing to construct. */
 export const IcdCoder: IcdCoderLoader = {
   load: (folder, options) => Coder.load(node, folder, options),
 };

@@ -9,6 +9,7 @@ export type { CodeEntry, CodeHit, CodeTableLoader, TableOptions } from "./types.
 
 /** The table of ICD-10-CM: {@link CodeTable.load} reads it once. */
 export type CodeTable = Face;
+/** Reads the table; there is nothing to construct. */
 export const CodeTable: CodeTableLoader = {
   load: (options) => openTable(node, options),
 };

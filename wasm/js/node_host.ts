@@ -10,6 +10,7 @@ import type { Host, ReadOptions, WorkerPort } from "./host.js";
 import type { Answer } from "./protocol.js";
 import type { LoadOptions } from "./types.js";
 
+/** Paths and `file:` from the disk, other addresses by `fetch`; no GPU, and no cache but a given one. */
 export const node: Host = {
   file: located,
 

@@ -18,6 +18,7 @@ export type Phase = "fetch" | "verify" | "compile" | "warmup" | "ready";
 
 /** How far loading is. `loaded` never falls and ends at `total`; both count bytes of the model's files. */
 export interface Progress {
+  /** What is being done; while files are fetched, `loaded` grows. */
   readonly phase: Phase;
   readonly loaded: number;
   readonly total: number;
@@ -28,7 +29,9 @@ export interface Progress {
  * SHA-256, and what comes out is verified like what comes from the network.
  */
 export interface ModelCache {
+  /** The response that was put under this key. */
   match(key: string): Promise<Response | undefined>;
+  /** Keeps a file. Where it refuses, as a full disk does, the model loads all the same. */
   put(key: string, response: Response): Promise<void>;
   /** Where it is there, files of a model that was replaced are removed. */
   delete?(key: string): Promise<boolean>;
@@ -54,6 +57,7 @@ export interface LoadOptions {
    * `webgpu-unavailable` where there is none.
    */
   readonly device?: "auto" | "webgpu" | "cpu" | undefined;
+  /** Called at every piece of a file and every change of phase. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Stops the download and the warm-up. */
   readonly signal?: AbortSignal | undefined;
@@ -93,6 +97,7 @@ export interface CodePrediction {
   readonly probability: number;
   /** The probability from which on it is assigned. */
   readonly threshold: number;
+  /** Whether its probability reaches the threshold. */
   readonly assigned: boolean;
   readonly evidence: readonly Evidence[];
 }
@@ -102,8 +107,10 @@ export interface Prediction {
   readonly codes: readonly CodePrediction[];
   /** Windows into which the note was cut. */
   readonly windows: number;
+  /** Of the note, special ones not counted. */
   readonly tokens: number;
   readonly device: Device;
+  /** Of this note alone: without the wait for earlier ones, with a rebuilt engine if there was one. */
   readonly elapsedMs: number;
 }
 
@@ -193,9 +200,13 @@ export interface Manifest {
   };
   /** Longest window in tokens. */
   readonly max_len: number;
+  /** Tokens from the start of one window to that of the next. */
   readonly stride: number;
+  /** For labels without one of their own. */
   readonly threshold: number;
+  /** One a label, in the order of `labels.tsv`. */
   readonly label_thresholds?: readonly number[];
+  /** Of the weights, such as `int8`. */
   readonly precision: string;
   readonly [field: string]: unknown;
 }
@@ -215,12 +226,16 @@ export interface CodeEntry {
   readonly code: string;
   readonly description: string;
   readonly billable: boolean;
+  /** The code above it; none above a category. */
   readonly parent: string | null;
   readonly block: string | null;
   readonly chapter: string | null;
+  /** Codes just below it. */
   readonly children: string[];
   readonly inclusionTerms: string[];
+  /** What is never coded together with it, in the words of the book. */
   readonly excludes1: string[];
+  /** What is not part of it, but may be coded beside it. */
   readonly excludes2: string[];
   /** Whether it is a chronic condition by the table's indicator. */
   readonly chronic: boolean | null;
@@ -234,6 +249,7 @@ export interface CodeTable {
   readonly size: number;
   /** Codes by word or by code, best first. */
   search(query: string, limit: number): CodeHit[];
+  /** All about one code, in any spelling; undefined where the release lacks it. Throws `bad-input` for what is no code at all. */
   get(code: string): CodeEntry | undefined;
   /** Billable codes under a heading. */
   moreSpecific(code: string, limit: number): CodeHit[];
@@ -243,7 +259,9 @@ export interface CodeTable {
 
 /** Where the parts of the table lie, if not beside the package. */
 export interface TableOptions {
+  /** The table, `icd10cm-….bin`. */
   readonly url?: string | URL | undefined;
+  /** Its engine, `bert_xml_bg.wasm` of the build `codes`. */
   readonly wasmUrl?: string | URL | undefined;
   readonly signal?: AbortSignal | undefined;
 }

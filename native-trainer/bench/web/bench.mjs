@@ -5,15 +5,17 @@
 //   bert-xml bench model --precision int8 --out WORK/int8             (and f32: random weights)
 //   python3 ../onnx_peer.py --work WORK/onnx < /dev/null              (the same graph, random weights)
 //   npm ci                                                            (and in transformers/ for that peer)
-//   node bench.mjs --build relaxed=../../../wasm/generated/cpu --work WORK --json result.json
+//   node bench.mjs --build api=../../../wasm/dist --build relaxed=../../../wasm/generated/cpu --work WORK --json result.json
 //
+// A build's folder is that of the package (with index.js: timed through `IcdCoder` in the page, with its own worker) or a
+// generated build (with bert_xml.js: timed bare, in a worker of this bench).
 // A row for each build, precision and length: medians of wall time, CPU time of the renderer (which a busy machine
 // changes less), their ratios ours over the peer's, and the greatest resident memory of both renderers. Ours is timed
 // from the text to codes with evidence, ONNX Runtime Web from token ids to logits and attention, transformers.js from the
 // text to those. Needs Linux.
 
 import { createServer } from "node:http";
-import { createReadStream, statSync, writeFileSync } from "node:fs";
+import { createReadStream, existsSync, statSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { dirname, extname, join, normalize, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -40,6 +42,18 @@ const { values: options } = parseArgs({
 });
 if (!options.build || !options.work) throw new Error("--build NAME=DIR and --work DIR are needed");
 const builds = options.build.map((build) => build.split("="));
+/** What of a folder is timed, and how the page loads it. */
+const FACES = [
+  { file: "index.js", through: "IcdCoder", page: "page.html?module=api.mjs" },
+  { file: "bert_xml.js", through: "generated build", page: "page.html?worker=ours.mjs" },
+];
+const faces = new Map(
+  builds.map(([name, folder]) => {
+    const face = FACES.find(({ file }) => folder !== undefined && existsSync(join(folder, file)));
+    if (!face) throw new Error(`--build ${name}=${folder}: neither wasm/dist nor a generated build is there`);
+    return [name, face];
+  }),
+);
 const warmUp = Number(options["warm-up"]);
 const [rounds, tokens, precisions] = [Number(options.rounds), options.tokens.split(",").map(Number), options.precision.split(",")];
 
@@ -102,7 +116,8 @@ const rows = [];
 let told = {};
 for (const precision of precisions) {
   for (const [build] of builds) {
-    const ours = await Browser.open(options.chromium, `${at}/page.html?worker=ours.mjs`);
+    const { page, through } = faces.get(build);
+    const ours = await Browser.open(options.chromium, `${at}/${page}`);
     const peer = await Browser.open(options.chromium, `${at}/page.html?worker=${other.worker}`);
     const device = await ours.ask({ load: { build, model: `work/${precision}` } });
     ours.peakBytes();
@@ -122,7 +137,7 @@ for (const precision of precisions) {
       const [a, b] = [summary(our), summary(their)];
       const ratios = { wall_ratio: a.wall_ms / b.wall_ms, cpu_ratio: a.cpu_ms / b.cpu_ms };
       const memory = { ours_peak_bytes: ours.peakBytes(), peer_peak_bytes: peer.peakBytes() };
-      rows.push({ build, device, precision, tokens: length, ours: a, peer: b, ...ratios, ...memory, load: loadavg()[0] });
+      rows.push({ build, through, device, precision, tokens: length, ours: a, peer: b, ...ratios, ...memory, load: loadavg()[0] });
       console.error(`${build} ${precision} ${length}: ${ratios.wall_ratio.toFixed(3)} by wall, ${ratios.cpu_ratio.toFixed(3)} by CPU`);
     }
     await ours.close();

@@ -1,4 +1,4 @@
-// The npm package's generated build in a worker: from a note's text to the 15 best codes with evidence.
+// A generated build of the npm package, bare, in a worker (api.mjs is the package with all that is around it): from a note's text to the 15 best codes with evidence.
 
 import { answer } from "/answer.mjs";
 

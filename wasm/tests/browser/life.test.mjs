@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
@@ -31,6 +31,11 @@ before(async () => {
   writeFileSync(
     join(project, "main.js"),
     `import { IcdCoder, IcdCoderError } from "${entry}";\nwindow.bertXml = { IcdCoder, IcdCoderError };\n`,
+  );
+  copyFileSync(join(import.meta.dirname, "..", "fake", "faults.js"), join(project, "faults.js"));
+  writeFileSync(
+    join(project, "worker_with_faults.js"),
+    'import "/faults.js";\nimport "/node_modules/bert-xml/dist/worker.js";\n',
   );
   const change = (path, bytes) => {
     if (path === "/models/damaged/weights-00001.bin") {
@@ -203,6 +208,47 @@ test(
     });
     assert.deepEqual(said, ["trap", false, "fever", "trap", false, "fever"]);
     assert.deepEqual(complaints, []);
+    assert.equal(await workersLeft(page), 0);
+    await context.close();
+  },
+);
+
+test(
+  "the real engine traps, and nothing of the note reaches the console or the error",
+  { skip, timeout: 60_000 },
+  async () => {
+    const { page, context } = await visit();
+    const lines = [];
+    page.on("console", (message) => lines.push(message.text()));
+    const { said, before, after } = await page.evaluate(async (note) => {
+      const worker = new URL("/worker_with_faults.js", location.href);
+      const coder = await window.bertXml.IcdCoder.load("/models/tiny/", { worker });
+      const before = (await coder.predict(note)).codes;
+      const said = {};
+      const after = [];
+      for (const word of ["OVERWRITE", "WIDELETTERS", "TAKEALL"]) {
+        const secret = `secretname ${word} ${"secretname has a fever. ".repeat(2000)}`;
+        const error = await coder.predict(secret).catch((error) => error);
+        said[word] = [error.code, /secretname|fever/.test(`${error.message}${error.stack}${error.cause}`)];
+        after.push((await coder.predict(note)).codes);
+      }
+      await coder.dispose();
+      return { said, before, after };
+    }, NOTE);
+    assert.deepEqual(said, {
+      OVERWRITE: ["trap", false],
+      WIDELETTERS: ["trap", false],
+      TAKEALL: ["out-of-memory", false],
+    });
+    for (const codes of after) {
+      assert.deepEqual(codes, before, "the engine was rebuilt");
+    }
+    // The worker's console is the page's: the panic is there, without its message.
+    assert.equal(
+      lines.filter((text) => /^bert-xml panicked at \S+:\d+; the message is withheld/.test(text)).length,
+      1,
+    );
+    assert.ok(!lines.some((text) => /secretname|fever/.test(text)), String(lines));
     assert.equal(await workersLeft(page), 0);
     await context.close();
   },

@@ -4,21 +4,27 @@ import type { Coding, Threshold } from "../coding/suggestion.ts";
 import type { IncomingNote } from "../notes/note_file.ts";
 import { failure, type Failure, type Loading, type Model } from "../model/start.ts";
 
+/** The page works without a model too: notes wait for it. `sealed` is what the browser said, not what was asked of it. */
 export type ModelState =
   | { phase: "loading"; loading: Loading }
   | { phase: "failed"; failure: Failure }
   | { phase: "ready"; model: Model; sealed: boolean };
 
+/** `waiting` stands in the queue of {@link Session.run}; `failed` may be coded again. */
 export type NoteStatus = "draft" | "waiting" | "coding" | "coded" | "failed";
 
+/** A note of this sitting, with all that was said and decided of it. */
 export interface Note extends IncomingNote {
   id: number;
   status: NoteStatus;
+  /** Only with status `failed`. */
   failure?: Failure;
+  /** What the model said of exactly this text. */
   coding?: Coding;
   review: Review;
 }
 
+/** All that the page shows. A change makes a new object, so that components compare by identity. */
 export interface State {
   model: ModelState;
   notes: readonly Note[];
@@ -35,6 +41,7 @@ export interface State {
   unsaved: boolean;
 }
 
+/** The page without its looks: every change of state goes through a method of this. */
 export class Session {
   state: State;
   private readonly listeners = new Set<() => void>();
@@ -53,6 +60,7 @@ export class Session {
     };
   }
 
+  /** Calls back after every change; what comes back ends that. */
   subscribe(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -67,10 +75,12 @@ export class Session {
     return { id: this.next++, title: "New note", text: "", status: "draft", review: NO_REVIEW };
   }
 
+  /** The note on the screen. */
   get note(): Note {
     return this.state.notes.find(({ id }) => id === this.state.current) ?? this.state.notes[0]!;
   }
 
+  /** The codes of a note, at the threshold of now. */
   rows(note = this.note): Row[] {
     return rows(note.coding, note.review, this.state.threshold);
   }
@@ -82,10 +92,12 @@ export class Session {
     if (model.phase === "ready" && this.state.notes.some(({ status }) => status === "waiting")) void this.run();
   }
 
+  /** Hands a sentence to screen readers. */
   say(said: string): void {
     this.set({ said });
   }
 
+  /** Shows a refusal until it is closed; `undefined` closes it. */
   notice(lines: string[] | undefined): void {
     const { notice: _, ...rest } = this.state;
     this.state = rest;
@@ -113,12 +125,14 @@ export class Session {
     this.set({ current: id });
   }
 
+  /** Opens an empty note: the one that is there, or a new one. */
   newNote(): void {
     const empty = this.state.notes.find(({ text, status }) => status === "draft" && text.trim() === "");
     const note = empty ?? this.emptyNote();
     this.set({ notes: empty ? this.state.notes : [...this.state.notes, note], current: note.id, said: "New note" });
   }
 
+  /** Forgets one note. There is always one left to write in. */
   close(id: number): void {
     const at = this.state.notes.findIndex((note) => note.id === id);
     let notes = this.state.notes.filter((note) => note.id !== id);
@@ -154,6 +168,7 @@ export class Session {
     void this.run();
   }
 
+  /** Notes in the queue. */
   get waiting(): number {
     return this.state.notes.filter(({ status }) => status === "waiting").length;
   }
@@ -199,6 +214,7 @@ export class Session {
     this.stopper = undefined;
   }
 
+  /** For all notes: codes from this probability on are suggested. */
   setThreshold(threshold: Threshold): void {
     this.set({ threshold });
   }
@@ -210,6 +226,7 @@ export class Session {
     this.change(this.note.id, { review });
   }
 
+  /** Accepts a code out of the table; with `insteadOf` that one is rejected for it. */
   add(code: AddedCode, insteadOf?: string): void {
     const { note } = this;
     const known = note.coding?.suggestions.some((one) => one.code === code.code) ?? false;
@@ -223,6 +240,7 @@ export class Session {
     this.change(this.note.id, { review: remove(this.note.review, code) });
   }
 
+  /** The decisions are in a file now: closing the tab need not ask. */
   exportedNow(): void {
     this.set({ unsaved: false, said: "Exported" });
   }

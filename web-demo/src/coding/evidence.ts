@@ -1,6 +1,7 @@
 /** The note cut into pieces at every border of evidence, so that each piece knows the codes that it speaks for. */
 import type { Suggestion } from "./suggestion.ts";
 
+/** A piece of the note, in UTF-16 offsets, the end exclusive. */
 export interface Piece {
   start: number;
   end: number;

@@ -1,6 +1,7 @@
 /** What a person decided about the codes of one note. Values are never changed in place. */
 import { isSuggested, type Coding, type Suggestion, type Threshold } from "./suggestion.ts";
 
+/** Of a person; without one a code is undecided. */
 export type Decision = "accepted" | "rejected";
 
 /** A code that a person found in the table. */
@@ -11,11 +12,13 @@ export interface AddedCode {
   insteadOf?: string;
 }
 
+/** Kept by code, so that it stays when the note is coded again. */
 export interface Review {
   decisions: ReadonlyMap<string, Decision>;
   added: readonly AddedCode[];
 }
 
+/** Where every note begins. */
 export const NO_REVIEW: Review = { decisions: new Map(), added: [] };
 
 /** One line of the list of codes. */
@@ -87,13 +90,16 @@ function decisionOf(review: Review, code: string): { decision?: Decision } {
   return decision === undefined ? {} : { decision };
 }
 
+/** How many rows are in which state. */
 export interface Tally {
   undecided: number;
   accepted: number;
   rejected: number;
+  /** Undecided, and under the threshold. */
   below: number;
 }
 
+/** Counts every row once: a decision goes before the threshold. */
 export function tally(all: Row[]): Tally {
   const count = { undecided: 0, accepted: 0, rejected: 0, below: 0 };
   for (const row of all) {

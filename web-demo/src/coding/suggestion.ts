@@ -28,6 +28,7 @@ export interface Coding {
 /** `tuned` takes the model's threshold of each code; a number takes the same for all. */
 export type Threshold = "tuned" | number;
 
+/** Whether a code is at or above the threshold. */
 export function isSuggested(suggestion: Suggestion, threshold: Threshold): boolean {
   return suggestion.probability >= (threshold === "tuned" ? suggestion.threshold : threshold);
 }

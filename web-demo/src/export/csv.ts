@@ -1,6 +1,7 @@
 /** RFC 4180 with CRLF. A byte order mark makes spreadsheets read it as UTF-8. */
 import { words, type ExportContext, type ExportedNote } from "./exported_note.ts";
 
+/** One line a code, with a head. An empty cell stands for what there is not; probabilities have four digits. */
 export function toCsv(notes: ExportedNote[], context: ExportContext): string {
   const head = ["note", "code", "description", "probability", "threshold", "decision", "origin", "instead_of"];
   if (context.withWords) head.push("words");

@@ -13,6 +13,7 @@ const CATEGORY = "http://terminology.hl7.org/CodeSystem/condition-category";
 
 type Resource = Record<string, unknown>;
 
+/** The Bundle as JSON. Notes without codes leave no trace; `uuid` makes the ids of Conditions and of stand-ins for patients. */
 export function toFhir(notes: ExportedNote[], context: ExportContext, uuid: () => string): string {
   const entry: { fullUrl: string; resource: Resource }[] = [];
   for (const note of notes) {

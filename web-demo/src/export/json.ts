@@ -1,5 +1,6 @@
 import { words, type ExportContext, type ExportedNote } from "./exported_note.ts";
 
+/** For programs: format `bert-xml-review`, version 1. Nothing in it is rounded. */
 export function toJson(notes: ExportedNote[], context: ExportContext): string {
   const { madeAt, model, release, withWords } = context;
   const out = {

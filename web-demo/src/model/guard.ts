@@ -9,16 +9,17 @@ export function takeAway(window: Window): void {
   }
 }
 
-/**
- * Nothing on this page leads anywhere, so a navigation is an accident or an attempt: a dropped link, a script that puts
- * words of a note into an address. Chromium lets a page refuse it; reloading and typing an address stay possible.
- */
+/** The part of the Navigation API that is used; not every TypeScript knows it. */
 interface NavigateEvent extends Event {
   readonly navigationType: "push" | "replace" | "reload" | "traverse";
   /** Set for a file that is saved, which goes nowhere. */
   readonly downloadRequest: string | null;
 }
 
+/**
+ * Nothing on this page leads anywhere, so a navigation is an accident or an attempt: a dropped link, a script that puts
+ * words of a note into an address. Chromium lets a page refuse it; reloading and typing an address stay possible.
+ */
 export function guardNavigation(window: Window): void {
   const navigation = (window as Window & { navigation?: EventTarget }).navigation;
   navigation?.addEventListener("navigate", (event) => {

@@ -6,6 +6,7 @@
  */
 export const SEAL = "default-src 'none'; script-src 'wasm-unsafe-eval'; worker-src 'self'";
 
+/** Appends {@link SEAL}. Whether the browser keeps to it, {@link isSealed} asks. */
 export function seal(document: Document): void {
   const meta = document.createElement("meta");
   meta.httpEquiv = "Content-Security-Policy";

@@ -13,6 +13,7 @@ const MODEL = "./model/";
 /** Codes a note; the slider goes down through them. */
 const TOP = 60;
 
+/** How far the start is. */
 export interface Loading {
   /** In words for people. */
   step: string;
@@ -20,13 +21,17 @@ export interface Loading {
   share: number;
 }
 
+/** What went wrong, as the page shows it: view/failures.ts has words for the codes that it knows. */
 export interface Failure {
+  /** The stable `code` of an `IcdCoderError`, or `unknown`. */
   code: string;
   message: string;
 }
 
+/** What the model's maker says of it, and its sizes, out of `manifest.json`. */
 export interface ModelCard {
   name: string;
+  /** SHA-256 of the model, hexadecimal. */
   id: string;
   language: string;
   licence: string;
@@ -35,8 +40,11 @@ export interface ModelCard {
   limits: string;
   precision: string;
   labels: number;
+  /** Tokens that the model reads at once. */
   window: number;
+  /** Of the weights alone. */
   bytes: number;
+  /** For codes that have none of their own. */
   threshold: number;
 }
 
@@ -47,8 +55,11 @@ export interface Model {
   /** For people: the device and why it was chosen. */
   device: string;
   why: string;
+  /** Model and table of codes, from the first request to ready. */
   loadMs: number;
+  /** Throws an error that {@link failure} reads; a stop has the code `aborted`. */
   predict(note: string, signal: AbortSignal): Promise<Coding>;
+  /** The model goes on on another device by itself. */
   onDeviceLost(tell: () => void): void;
 }
 
@@ -60,6 +71,11 @@ const STEPS: Record<string, string> = {
   ready: "Ready",
 };
 
+/**
+ * Fetches and starts the model of this page and its table of codes, side by side.
+ *
+ * Throws what {@link failure} reads.
+ */
 export async function startModel(onLoading: (loading: Loading) => void, signal: AbortSignal): Promise<Model> {
   const begun = performance.now();
   const [coder, table] = await Promise.all([
@@ -153,6 +169,7 @@ function nameDevice(device: Device): string {
   return parts.filter((part) => part !== "").join(", ");
 }
 
+/** An error of the package by its code; any other is `unknown`. Messages of the package hold no text of a note. */
 export function failure(error: unknown): Failure {
   const code = (error as { code?: unknown } | undefined)?.code;
   const message = error instanceof Error ? error.message : "";

@@ -18,6 +18,10 @@ interface Body {
   content: string;
 }
 
+/**
+ * The one note of a document, titled as it is, or by the name of the file. Throws {@link NoteFileError} for what is no
+ * C-CDA, not well-formed, or without a text.
+ */
 export function readCcda(file: string, xml: string): IncomingNote {
   const path: string[] = [];
   const sections: string[] = [];

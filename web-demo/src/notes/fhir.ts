@@ -9,6 +9,10 @@ import { NoteFileError, oneLineEnd, type IncomingNote, type ReadNotes, type Skip
 
 type Json = Record<string, unknown>;
 
+/**
+ * All notes of a resource; the same text twice is one note. Throws {@link NoteFileError} where there is none: then with
+ * the first rule that was broken.
+ */
 export function readFhir(file: string, json: string): ReadNotes {
   let root: unknown;
   try {

@@ -15,6 +15,7 @@ export interface Skipped {
   rule: string;
 }
 
+/** What a file gave: a Bundle may hold many notes, and parts that are none. */
 export interface ReadNotes {
   notes: IncomingNote[];
   skipped: Skipped[];

@@ -7,6 +7,7 @@ export interface Sample {
   text: string;
 }
 
+/** One a specialty, offered while there is no note. */
 export const SAMPLES: readonly Sample[] = [
   {
     id: "medicine",

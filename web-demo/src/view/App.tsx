@@ -11,6 +11,7 @@ import { PrivacyDialog } from "./PrivacyDialog.tsx";
 import { takeFiles } from "./files.ts";
 import { useSession } from "./useSession.ts";
 
+/** The dialog that is open. */
 export type Shown = "export" | "model" | "privacy" | undefined;
 type Pane = "notes" | "note" | "codes";
 
@@ -21,6 +22,7 @@ export interface Picked {
   codes: ReadonlySet<string>;
 }
 
+/** The whole page: notes, the one on the screen, its codes. A narrow screen shows one of the three at a time. */
 export function App({ session }: { session: Session }) {
   const state = useSession(session);
   const { note } = session;

@@ -22,6 +22,10 @@ interface Props {
 /** Words of evidence on the row itself. */
 const WORDS = 3;
 
+/**
+ * A code with its probability, its strongest words and the two decisions. Under the pointer or with the focus it lights
+ * its words in the note.
+ */
 export function CodeRow(props: Props) {
   const { row, codes, open, current, lit, onOpen, onFocus, light, decide, remove } = props;
   const { code, description, suggestion, decision } = row;

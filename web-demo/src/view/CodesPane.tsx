@@ -20,6 +20,7 @@ interface Props {
   onExport: () => void;
 }
 
+/** The codes of the note: search, threshold, and the list with its arrows and letters. */
 export function CodesPane({ session, state, rows, lit, light, picked, pick, onExport }: Props) {
   const { note } = session;
   const { model } = state;

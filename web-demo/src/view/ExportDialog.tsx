@@ -14,6 +14,7 @@ const FORMATS = {
 } as const;
 type Format = keyof typeof FORMATS;
 
+/** Asks for format and extent, and saves one file. Words of the note go out only with the box ticked. */
 export function ExportDialog({ session, state, close }: { session: Session; state: State; close: () => void }) {
   const [format, setFormat] = useState<Format>("csv");
   const [undecided, setUndecided] = useState(false);

@@ -7,6 +7,7 @@ const THEMES = ["auto", "light", "dark"] as const;
 type Theme = (typeof THEMES)[number];
 const THEME_ICON = { auto: "auto", light: "sun", dark: "moon" } as const;
 
+/** The name, two buttons that say whether the page is sealed and what the model is, and the colours. */
 export function Header({ state, show }: { session: Session; state: State; show: (what: Shown) => void }) {
   const { model } = state;
   const ready = model.phase === "ready";

@@ -1,6 +1,7 @@
 import type { Session, State } from "../app/session.ts";
 import { Dialog } from "./Dialog.tsx";
 
+/** The model's card, its device and why, and its times. */
 export function ModelDialog({ session, state, close }: { session: Session; state: State; close: () => void }) {
   const { model } = state;
   if (model.phase !== "ready") {

@@ -20,6 +20,7 @@ interface Props {
   toCodes: () => void;
 }
 
+/** The note: to write in, or, once it is coded, to read with its evidence lit. */
 export function NotePane({ session, state, evidence, lit, picked, pick, toCodes }: Props) {
   const { note } = session;
   const { model } = state;

@@ -1,6 +1,7 @@
 import type { State } from "../app/session.ts";
 import { Dialog } from "./Dialog.tsx";
 
+/** Says where notes go, in the words of PRIVACY.md, by whether the page is sealed. */
 export function PrivacyDialog({ state, close }: { state: State; close: () => void }) {
   const sealed = state.model.phase === "ready" && state.model.sealed;
   return (

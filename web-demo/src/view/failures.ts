@@ -13,6 +13,7 @@ const HINTS: Record<string, string> = {
   aborted: "Stopped.",
 };
 
+/** A failure in words for people; a code without words shows its own message. */
 export function describe({ code, message }: Failure): string {
   return HINTS[code] ?? (message === "" ? "Something failed that should not." : message);
 }

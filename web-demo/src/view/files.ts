@@ -9,6 +9,7 @@ const IN_FOLDERS = /\.(txt|text|md|json|xml|ccda|cda)$/i;
 /** Lines of a notice; the rest is counted. */
 const MOST_LINES = 6;
 
+/** What was dropped on the page: files as they are, folders with all below them. */
 export async function takeFiles(session: Session, transfer: DataTransfer): Promise<void> {
   // Entries must be asked for before the first await: the list is empty afterwards.
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry != null);
@@ -40,6 +41,7 @@ export function notesOfFolder(files: Iterable<File>): File[] {
   return [...files].filter(({ name }) => IN_FOLDERS.test(name));
 }
 
+/** Reads files and codes their notes; what cannot be read is told in a notice, by file, place and rule. */
 export async function readFiles(session: Session, files: File[]): Promise<void> {
   const notes: IncomingNote[] = [];
   const refused: string[] = [];

@@ -23,6 +23,7 @@ const PATHS = {
   warn: "M8 2.5 14.2 13.5H1.8zM8 6.5v3.2M8 11.4v.6",
 } as const;
 
+/** One of the drawings above. */
 export function Icon({ name }: { name: keyof typeof PATHS }) {
   return (
     <svg class="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
