@@ -1,6 +1,6 @@
 //! BERT tokenization, identical to Hugging Face's on the committed strings (`tests/reference/`).
 
-use bert_xml_core::text::{OffsetMap, Tokenizer};
+use bert_xml_core::text::{OffsetMap, TokenIds, Tokenizer};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -30,6 +30,7 @@ fn ids_and_offsets_equal_hugging_faces() {
         for case in &fixture.cases {
             let tokenizer = if case.kind == "special" { &special } else { &plain };
             let note = tokenizer.encode(&case.text);
+            assert_eq!(TokenIds::new(tokenizer).encode(&case.text), case.ids, "{:?}", case.text);
             let map = OffsetMap::new(&case.text);
             let offsets: Vec<(usize, usize)> = note
                 .spans

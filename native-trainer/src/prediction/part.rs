@@ -67,7 +67,7 @@ pub struct Request(Value);
 
 impl Request {
     /// Of this part of the file, by this model and these options. The model is known by its manifest, which has the
-    /// hashes of its other files; the records by the file's name, size and a hash (see [`sample`]).
+    /// hashes of its other files; the records by the file's name, size and a hash over some of its blocks.
     ///
     /// # Errors
     /// Model or records cannot be read.
