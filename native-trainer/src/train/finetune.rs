@@ -3,23 +3,23 @@
 use std::thread::{self, Scope};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use bert_xml_core::data::{Purpose, TokenSource, WindowBatch, stream};
+use bert_xml_core::data::{Purpose, TokenSource, stream};
 use bert_xml_core::metrics::{self, Predictions, Report};
 use bert_xml_core::model::chunked::loss_and_gradients;
-use bert_xml_core::model::encoder::Unseen;
 use bert_xml_core::model::gradients::GradientMap;
 use bert_xml_core::model::parameters::import;
 use bert_xml_core::model::recompute::Kept;
 use bert_xml_core::model::weights::read_weights;
-use bert_xml_core::model::{BertXml, Inputs, ModelConfig, PackedInputs};
+use bert_xml_core::model::{BertXml, Inputs, ModelConfig};
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use serde_json::json;
 
 use super::checkpoint::State;
-use super::examples::{Examples, FrozenStates, MicroBatch, RowsOfWindows, WindowStep};
+use super::examples::{Examples, FrozenStates, MicroBatch, WindowStep};
+use super::finetune_rows::Placed;
 use super::memory::token_budget;
 use super::pace::Pace;
 use super::precision::check_precision;
@@ -320,51 +320,6 @@ impl Trainer<'_> {
             return Ok(None);
         };
         Ok(Some(metrics::evaluate(&table, gold, self.labels, tuned.threshold)?))
-    }
-}
-
-/// Windows on the device.
-// There is one at a time: the difference in size is of no account.
-#[allow(clippy::large_enum_variant)]
-enum Placed<'a> {
-    /// A row is a window.
-    Padded(Inputs, &'a WindowBatch),
-    /// A row is several.
-    Packed(PackedInputs),
-}
-
-impl<'a> Placed<'a> {
-    fn new(rows: &'a RowsOfWindows, device: &Device) -> Self {
-        match rows {
-            RowsOfWindows::Padded(batch) => Self::Padded(Inputs::new(batch, device), batch),
-            RowsOfWindows::Packed(batch) => Self::Packed(PackedInputs::new(batch, device)),
-        }
-    }
-
-    fn unseen(&self) -> Unseen {
-        match self {
-            Self::Padded(inputs, _) => Unseen::padding(inputs.keep.clone()),
-            Self::Packed(inputs) => inputs.unseen.clone(),
-        }
-    }
-
-    fn embed(&self, model: &BertXml) -> Tensor<3> {
-        let embeddings = &model.encoder.embeddings;
-        match self {
-            Self::Padded(inputs, _) => embeddings.forward(inputs.ids.clone(), inputs.segments.clone()),
-            Self::Packed(inputs) => {
-                let (ids, segments) = (inputs.ids.clone(), inputs.segments.clone());
-                embeddings.forward_at(ids, segments, inputs.positions.clone())
-            }
-        }
-    }
-
-    /// Hidden states by window, `[windows, longest, d_model]`, and which of them are word pieces.
-    fn by_note(&self, by_row: Tensor<3>) -> (Tensor<3>, Tensor<2, Bool>) {
-        match self {
-            Self::Padded(inputs, _) => (by_row, inputs.real.clone()),
-            Self::Packed(inputs) => (inputs.by_note(by_row), inputs.real.clone()),
-        }
     }
 }
 

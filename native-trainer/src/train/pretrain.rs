@@ -4,17 +4,15 @@ use std::thread::{self, Scope};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bert_xml_core::data::{MaskedTokens, Purpose, micro_batches, stream};
-use bert_xml_core::model::encoder::Unseen;
 use bert_xml_core::model::gradients::GradientMap;
 use bert_xml_core::model::hf_folder::{HfBert, write_hf_folder};
-use bert_xml_core::model::loss::cross_entropy;
 use bert_xml_core::model::pretrain::PretrainModel;
 use bert_xml_core::model::recompute::Kept;
 use bert_xml_core::model::weights::read_weights;
-use bert_xml_core::model::{EncoderConfig, Inputs, PackedInputs};
+use bert_xml_core::model::{EncoderConfig, Inputs};
 use bert_xml_core::text::Tokenizer;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use serde_json::json;
 
@@ -22,7 +20,7 @@ use super::finetune::BATCHES_AHEAD;
 use super::memory::token_budget;
 use super::pace::Pace;
 use super::precision::check_precision;
-use super::pretrain_rows::{EpochRows, MaskedRows, RowStep, RowSteps, RowsOfBatch};
+use super::pretrain_rows::{EpochRows, MaskedRows, Placed, RowStep, RowSteps, mlm_loss, nsp_loss};
 use super::resume::{Standing, interrupted, not_finite, save, save_best};
 use super::run::Run;
 use super::settings::PretrainSettings;
@@ -324,81 +322,6 @@ impl Trainer<'_> {
         let rows = lengths.len() as f64;
         Ok(Some(Losses { mlm: losses.mlm / targets as f64, nsp: losses.nsp.map(|nsp| nsp / rows) }))
     }
-}
-
-/// Rows on a device.
-// There is one at a time: the difference in size is of no account.
-#[allow(clippy::large_enum_variant)]
-enum Placed<'a> {
-    Pairs(Inputs, Unseen, &'a [bool]),
-    Packed(PackedInputs),
-}
-
-impl<'a> Placed<'a> {
-    fn new(rows: &'a RowsOfBatch, device: &Device) -> Self {
-        match rows {
-            RowsOfBatch::Pairs(windows, follows) => {
-                let inputs = Inputs::new(windows, device);
-                let unseen = Unseen::padding(inputs.keep.clone());
-                Self::Pairs(inputs, unseen, follows)
-            }
-            RowsOfBatch::Packed(packed) => Self::Packed(PackedInputs::new(packed, device)),
-        }
-    }
-
-    fn unseen(&self) -> &Unseen {
-        match self {
-            Self::Pairs(_, unseen, _) => unseen,
-            Self::Packed(inputs) => &inputs.unseen,
-        }
-    }
-
-    fn embed(&self, model: &PretrainModel) -> Tensor<3> {
-        let embeddings = &model.encoder.embeddings;
-        match self {
-            Self::Pairs(inputs, ..) => embeddings.forward(inputs.ids.clone(), inputs.segments.clone()),
-            Self::Packed(inputs) => {
-                let (ids, segments) = (inputs.ids.clone(), inputs.segments.clone());
-                embeddings.forward_at(ids, segments, inputs.positions.clone())
-            }
-        }
-    }
-
-    /// `[rows, seq, d_model]`.
-    fn hidden(&self, model: &PretrainModel) -> Tensor<3> {
-        model.encoder.forward_blocks(self.embed(model), self.unseen())
-    }
-
-    /// Mean MLM loss over masked tokens and, of pairs, mean NSP loss over rows, each `[1]`.
-    fn losses(
-        &self,
-        model: &PretrainModel,
-        hidden: Tensor<3>,
-        masked: &MaskedTokens,
-        device: &Device,
-    ) -> (Tensor<1>, Option<Tensor<1>>) {
-        let nsp = match self {
-            Self::Pairs(_, _, follows) => Some(nsp_loss(model, hidden.clone(), follows, device)),
-            Self::Packed(_) => None,
-        };
-        (mlm_loss(model, hidden, masked, device), nsp)
-    }
-}
-
-fn integers(values: impl Iterator<Item = i32>, device: &Device) -> Tensor<1, Int> {
-    Tensor::from_data(values.collect::<Vec<i32>>().as_slice(), device)
-}
-
-fn mlm_loss(model: &PretrainModel, hidden: Tensor<3>, masked: &MaskedTokens, device: &Device) -> Tensor<1> {
-    let positions = integers(masked.positions.iter().map(|&at| at as i32), device);
-    let targets = integers(masked.targets.iter().map(|&id| id as i32), device);
-    cross_entropy(model.mlm_logits(hidden, positions), targets)
-}
-
-fn nsp_loss(model: &PretrainModel, hidden: Tensor<3>, follows: &[bool], device: &Device) -> Tensor<1> {
-    // Class 0 means "B follows A", as in BERT.
-    let classes = integers(follows.iter().map(|&follows| i32::from(!follows)), device);
-    cross_entropy(model.nsp_logits(hidden), classes)
 }
 
 /// Mean MLM loss over masked tokens and mean NSP loss over rows, each `[1]`; `follows` says of each row

@@ -6,7 +6,12 @@ use bert_xml_core::data::{
     MaskedTokens, PackedBatch, Purpose, TokenSource, WindowBatch, epoch_batches, epoch_pairs, epoch_rows,
     lay_out, mask_tokens, micro_batches, pad_pairs, stream,
 };
+use bert_xml_core::model::encoder::Unseen;
+use bert_xml_core::model::loss::cross_entropy;
+use bert_xml_core::model::pretrain::PretrainModel;
+use bert_xml_core::model::{Inputs, PackedInputs};
 use bert_xml_core::text::SpecialTokens;
+use burn::tensor::{Device, Int, Tensor};
 use rand::Rng;
 
 use super::pretrain::ROUND_TO;
@@ -135,6 +140,96 @@ impl EpochRows {
             }
         }
     }
+}
+
+/// Rows on a device.
+// There is one at a time: the difference in size is of no account.
+#[allow(clippy::large_enum_variant)]
+pub(super) enum Placed<'a> {
+    Pairs(Inputs, Unseen, &'a [bool]),
+    Packed(PackedInputs),
+}
+
+impl<'a> Placed<'a> {
+    /// Copies them there.
+    pub(super) fn new(rows: &'a RowsOfBatch, device: &Device) -> Self {
+        match rows {
+            RowsOfBatch::Pairs(windows, follows) => {
+                let inputs = Inputs::new(windows, device);
+                let unseen = Unseen::padding(inputs.keep.clone());
+                Self::Pairs(inputs, unseen, follows)
+            }
+            RowsOfBatch::Packed(packed) => Self::Packed(PackedInputs::new(packed, device)),
+        }
+    }
+
+    /// What a token does not see.
+    pub(super) fn unseen(&self) -> &Unseen {
+        match self {
+            Self::Pairs(_, unseen, _) => unseen,
+            Self::Packed(inputs) => &inputs.unseen,
+        }
+    }
+
+    /// Hidden states of the embeddings, `[rows, seq, d_model]`.
+    pub(super) fn embed(&self, model: &PretrainModel) -> Tensor<3> {
+        let embeddings = &model.encoder.embeddings;
+        match self {
+            Self::Pairs(inputs, ..) => embeddings.forward(inputs.ids.clone(), inputs.segments.clone()),
+            Self::Packed(inputs) => {
+                let (ids, segments) = (inputs.ids.clone(), inputs.segments.clone());
+                embeddings.forward_at(ids, segments, inputs.positions.clone())
+            }
+        }
+    }
+
+    /// Hidden states of the last layer, `[rows, seq, d_model]`.
+    pub(super) fn hidden(&self, model: &PretrainModel) -> Tensor<3> {
+        model.encoder.forward_blocks(self.embed(model), self.unseen())
+    }
+
+    /// Mean MLM loss over masked tokens and, of pairs, mean NSP loss over rows, each `[1]`.
+    pub(super) fn losses(
+        &self,
+        model: &PretrainModel,
+        hidden: Tensor<3>,
+        masked: &MaskedTokens,
+        device: &Device,
+    ) -> (Tensor<1>, Option<Tensor<1>>) {
+        let nsp = match self {
+            Self::Pairs(_, _, follows) => Some(nsp_loss(model, hidden.clone(), follows, device)),
+            Self::Packed(_) => None,
+        };
+        (mlm_loss(model, hidden, masked, device), nsp)
+    }
+}
+
+fn integers(values: impl Iterator<Item = i32>, device: &Device) -> Tensor<1, Int> {
+    Tensor::from_data(values.collect::<Vec<i32>>().as_slice(), device)
+}
+
+/// Mean over masked tokens, `[1]`.
+pub(super) fn mlm_loss(
+    model: &PretrainModel,
+    hidden: Tensor<3>,
+    masked: &MaskedTokens,
+    device: &Device,
+) -> Tensor<1> {
+    let positions = integers(masked.positions.iter().map(|&at| at as i32), device);
+    let targets = integers(masked.targets.iter().map(|&id| id as i32), device);
+    cross_entropy(model.mlm_logits(hidden, positions), targets)
+}
+
+/// Mean over rows, `[1]`.
+pub(super) fn nsp_loss(
+    model: &PretrainModel,
+    hidden: Tensor<3>,
+    follows: &[bool],
+    device: &Device,
+) -> Tensor<1> {
+    // Class 0 means "B follows A", as in BERT.
+    let classes = integers(follows.iter().map(|&follows| i32::from(!follows)), device);
+    cross_entropy(model.nsp_logits(hidden), classes)
 }
 
 /// The rows of one optimizer step.
