@@ -18,6 +18,7 @@ pub mod context;
 pub mod ingest;
 pub mod corpus;
 pub mod synth;
+pub mod cohort;
 pub mod evaluation;
 pub mod baselines;
 pub mod train;
