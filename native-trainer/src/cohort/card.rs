@@ -40,6 +40,10 @@ pub struct Card {
     pub codes_per_note: f64,
     /// The same, only of the 2,292 most frequent codes.
     pub codes_per_note_first_2292: f64,
+    /// Of the codes a note after imputation, those that stay with a patient, and what the parameters aim at.
+    pub lasting_codes_per_note: [f64; 2],
+    /// The others, and what the parameters aim at.
+    pub acute_codes_per_note: [f64; 2],
     /// Codes that occur.
     pub codes_seen: usize,
     /// Codes of the hospital.
@@ -116,6 +120,14 @@ impl Card {
         };
         let chapters: std::collections::HashSet<&str> =
             ranked.iter().filter(|(_, count)| *count > 0).map(|(rank, _)| codes[*rank].2).collect();
+        let of_kind = |lasting: bool| {
+            let members =
+                || (0..codes.len()).filter(|rank| cohort.population.conditions[*rank].lasting == lasting);
+            [
+                of_notes(members().map(|rank| tally.code_notes[rank]).sum()),
+                members().map(|rank| parameters.target(rank)).sum(),
+            ]
+        };
         let lifts = PAIRS.iter().filter_map(|(a, b)| Some((format!("{a} with {b}"), tally.lift(a, b)?)));
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -135,6 +147,8 @@ impl Card {
             codes_per_note_coded: of_notes(tally.coded),
             codes_per_note: of_notes(tally.imputed),
             codes_per_note_first_2292: of_notes(ranked.iter().take(2292).map(|(_, count)| count).sum()),
+            lasting_codes_per_note: of_kind(true),
+            acute_codes_per_note: of_kind(false),
             codes_seen: ranked.iter().filter(|(_, count)| *count > 0).count(),
             codes: codes.len(),
             chapters_seen: chapters.len(),

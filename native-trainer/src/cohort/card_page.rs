@@ -53,6 +53,10 @@ pub(super) fn markdown(card: &Card) -> String {
     let first = format!("{:.2} ({:.2} of all)", card.codes_per_note_first_2292, card.codes_per_note);
     row("codes a note after imputation, of the 2,292 most frequent codes", "4.46", first);
     row("codes a note before imputation", "—", format!("{:.2}", card.codes_per_note_coded));
+    let [lasting, of_lasting] = card.lasting_codes_per_note;
+    let [acute, of_acute] = card.acute_codes_per_note;
+    let of = format!("{lasting:.2} (aim {of_lasting:.2}), {acute:.2} (aim {of_acute:.2})");
+    row("codes a note after imputation that stay with a patient, others", "—", of);
     row("codes", "—", format!("{} ({} of them occur)", thousands(card.codes as u64), card.codes_seen));
     row("chapters of ICD-10-CM", "—", card.chapters_seen.to_string());
     let above = thousands(card.codes_above_1000 as u64);

@@ -146,7 +146,10 @@ fn draw_beside(
     let there: Vec<usize> = here.iter().chain(also).copied().collect();
     (0..TRIES).find_map(|_| {
         let companion = if rng.random_bool(companions) {
-            there.choose(rng).and_then(|one| companion(hospital, *one, rng))
+            there
+                .choose(rng)
+                .and_then(|one| companion(hospital, *one, rng))
+                .filter(|found| hospital.takes(*found, rng))
         } else {
             None
         };

@@ -11,7 +11,7 @@ use super::population::Population;
 use crate::synth::MentionKind;
 
 /// Tokens of a filler sentence, of a mention in its sentence and of a heading: averages that only steer the length.
-const FILLER: f64 = 11.0;
+const FILLER: f64 = 7.2;
 const MENTION: f64 = 11.5;
 const HEADING: f64 = 4.0;
 

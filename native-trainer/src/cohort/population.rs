@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
@@ -30,6 +30,8 @@ pub(super) struct Population {
     pub(super) kinds: Vec<EncounterKind>,
     kind_pool: Pool,
     groups: Pool,
+    /// Chance that a condition is taken where it is drawn as a companion.
+    taken: Vec<f64>,
     lasting: Vec<Pool>,
     acute: Vec<Pool>,
     deniable: Pool,
@@ -59,6 +61,7 @@ impl Population {
             kinds,
             kind_pool,
             groups,
+            taken: Vec::new(),
             lasting: Vec::new(),
             acute: Vec::new(),
             deniable,
@@ -66,24 +69,28 @@ impl Population {
             in_past,
         };
         let mut weights = targets.clone();
-        population.fill_pools(&weights);
+        population.fill_pools(&weights, &targets);
         for round in 0..ROUNDS {
             let seen = population.simulate(round as u64);
             population.adjust(&mut weights, &seen, &targets);
-            population.fill_pools(&weights);
+            population.fill_pools(&weights, &targets);
         }
         population
     }
 
-    fn fill_pools(&mut self, weights: &[f64]) {
+    fn fill_pools(&mut self, weights: &[f64], targets: &[f64]) {
         let pool = |lasting: bool, place: usize| {
             Pool::new(self.conditions.iter().zip(weights).map(|(condition, weight)| {
-                if condition.lasting == lasting { weight * condition.in_group[place] } else { 0.0 }
+                let here = condition.lasting == lasting && !condition.only_companion;
+                if here { weight * condition.in_group[place] } else { 0.0 }
             }))
         };
         let lasting = (0..GROUPS).map(|place| pool(true, place)).collect();
         let acute = (0..GROUPS).map(|place| pool(false, place)).collect();
         (self.lasting, self.acute) = (lasting, acute);
+        // What comes too often, comes as a companion.
+        let taken = |(weight, target): (&f64, &f64)| (weight / target).min(1.0);
+        self.taken = weights.iter().zip(targets).map(taken).collect();
     }
 
     /// How many notes of simulated patients fall to each condition.
@@ -156,6 +163,11 @@ impl Population {
     /// An acute condition of a group.
     pub(super) fn draw_acute(&self, group: Group, rng: &mut ChaCha8Rng) -> Option<usize> {
         self.acute[group.place()].draw(rng)
+    }
+
+    /// Whether a condition that was drawn as a companion is taken.
+    pub(super) fn takes(&self, companion: usize, rng: &mut ChaCha8Rng) -> bool {
+        rng.random_bool(self.taken[companion])
     }
 
     /// Something that a note can deny or consider.

@@ -88,8 +88,36 @@ struct About {
     without_side: bool,
 }
 
-/// Which sentence of each bank comes next: none comes twice before all have.
-pub(super) type Used = Vec<(&'static str, usize)>;
+/// A way through the sentences of a bank, in an order of its own: none comes twice before all have.
+pub(super) struct Walk {
+    bank: &'static str,
+    place: usize,
+    stride: usize,
+}
+
+impl Walk {
+    fn begin(bank: &'static str, len: usize, rng: &mut ChaCha8Rng) -> Self {
+        let place = rng.random_range(0..len);
+        // A stride without a common divisor reaches all.
+        let mut stride = rng.random_range(1..=len);
+        while gcd(stride, len) > 1 {
+            stride += 1;
+        }
+        Self { bank, place, stride }
+    }
+
+    fn next(&mut self, len: usize) -> usize {
+        self.place = (self.place + self.stride) % len;
+        self.place
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// The ways through the banks of one note.
+pub(super) type Used = Vec<Walk>;
 
 impl<'a> Scene<'a> {
     fn condition(&self, at: usize) -> &'a Condition {
@@ -151,18 +179,14 @@ impl<'a> Scene<'a> {
             let system = own.and_then(|banks| Some(banks(*self.systems.choose(rng)?)));
             let bank = system.unwrap_or(bank);
             let sentences = self.banks.get(bank);
-            let place = match used.iter_mut().find(|(name, _)| *name == bank) {
-                Some((_, place)) => {
-                    *place += 1;
-                    *place
-                }
+            let place = match used.iter_mut().find(|walk| walk.bank == bank) {
+                Some(walk) => walk.next(sentences.len()),
                 None => {
-                    let first = rng.random_range(0..sentences.len());
-                    used.push((bank, first));
-                    first
+                    used.push(Walk::begin(bank, sentences.len(), rng));
+                    used.last().expect("just added").place
                 }
             };
-            self.draw(note, rng, &sentences[place % sentences.len()], None);
+            self.draw(note, rng, &sentences[place], None);
             note.push(between);
         }
     }
@@ -279,5 +303,29 @@ impl<'a> Scene<'a> {
             Masking::Tags => format!("{doctor}<{}>", word.to_uppercase()),
         };
         note.push(&text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn a_walk_takes_every_sentence_once_before_it_repeats() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut orders = std::collections::HashSet::new();
+        for len in [1, 2, 7, 12, 20] {
+            for _ in 0..20 {
+                let mut walk = Walk::begin("b", len, &mut rng);
+                let mut places = vec![walk.place];
+                places.extend((1..len).map(|_| walk.next(len)));
+                orders.insert(places.clone());
+                places.sort_unstable();
+                assert_eq!(places, (0..len).collect::<Vec<_>>());
+            }
+        }
+        assert!(orders.len() > 30, "{}", orders.len());
     }
 }

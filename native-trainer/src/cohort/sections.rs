@@ -204,7 +204,7 @@ impl<'a> Writer<'a> {
                 self.note.push(mark);
                 self.note.push(" ");
             }
-            None if number > 1 => self.note.push("; "),
+            None if number > 1 => self.note.push(if self.note.text.ends_with('.') { " " } else { "; " }),
             None => {}
         }
     }

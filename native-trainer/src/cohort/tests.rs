@@ -37,7 +37,9 @@ fn slice(note: &SynthNote, start: usize, end: usize) -> String {
 
 #[test]
 fn a_patient_is_the_same_in_every_hospital_of_the_seed_and_another_in_another() {
-    let again = Cohort::new(table(), Parameters::built_in(), 1).unwrap();
+    // Made on one thread, the first on all.
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let again = one.install(|| Cohort::new(table(), Parameters::built_in(), 1).unwrap());
     for number in [0, 7, 1499] {
         assert_eq!(again.patient(number), patients()[number as usize]);
     }
@@ -63,6 +65,8 @@ fn the_sample_is_what_the_parameters_aim_at() {
     assert!(card.codes_seen > 2500, "{}", card.codes_seen);
     assert!(card.frozen_parameters);
     assert!((0.35..0.75).contains(&card.named_is_present), "{}", card.named_is_present);
+    let [lasting, of_lasting] = card.lasting_codes_per_note;
+    assert!((0.85..1.15).contains(&(lasting / of_lasting)), "{lasting} for {of_lasting}");
     assert!(card.lifts.values().all(|lift| *lift > 1.2), "{:?}", card.lifts);
     // Progress notes are the most frequent, and every type is there.
     assert_eq!(card.types.len(), NoteType::ALL.len() + 3);
