@@ -240,7 +240,7 @@ impl<'a> Scene<'a> {
                 let unit = ["year old", "y/o", "yo", "year-old", "yr old"].choose(rng).expect("not empty");
                 note.push(&format!("{} {unit}", self.age));
             }
-            Slot::Sex => note.push(match (self.age < 13, female) {
+            Slot::Sex => note.push(match (self.age < 18, female) {
                 (true, true) => "girl",
                 (true, false) => "boy",
                 (false, true) => ["woman", "female", "F", "lady"].choose(rng).expect("not empty"),
