@@ -62,7 +62,7 @@ fn the_sample_is_what_the_parameters_aim_at() {
     assert!((1500.0..2600.0).contains(&high), "{high} tokens");
     assert!((0.015..0.1).contains(&card.longer[2]), "{:?}", card.longer);
     assert_eq!(card.chapters_seen, 22);
-    assert!(card.codes_seen > 2500, "{}", card.codes_seen);
+    assert!(card.codes_seen > 1800, "{}", card.codes_seen);
     assert!(card.frozen_parameters);
     assert!((0.35..0.75).contains(&card.named_is_present), "{}", card.named_is_present);
     let [lasting, of_lasting] = card.lasting_codes_per_note;
