@@ -2,68 +2,21 @@
 
 use std::collections::{HashMap, HashSet};
 
-use bert_xml_core::codes::{Code, IcdTable, Indicator, table::Entry};
-use rand::{RngExt, SeedableRng};
+use bert_xml_core::codes::{Code, IcdTable, Indicator};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::choice::{choose, own_list};
 use super::parameters::Parameters;
 use super::people::{GROUPS, Group, profiles};
 use super::prefixes::{Prefixes, words};
+use super::system::System;
 use super::wording::{Side, Terms, without_side};
+use crate::synth::ListedCondition;
 use crate::synth::phrasing::phrasings;
-use crate::synth::{ConditionList, ListedCondition};
 
 /// The order of codes and their wordings are drawn once, the same for every hospital: a seed draws patients only.
 const SEED: u64 = 0x1CD_10C4;
-
-/// A body system, whose sentences a note may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum System {
-    Circulatory,
-    Respiratory,
-    Digestive,
-    Genitourinary,
-    Musculoskeletal,
-    Nervous,
-    Mental,
-    Endocrine,
-    Skin,
-    EyeEar,
-    Pregnancy,
-    Newborn,
-    Neoplasm,
-    Infection,
-    Blood,
-    Injury,
-    General,
-}
-
-impl System {
-    fn of(code: Code) -> Self {
-        let bytes = code.undotted().as_bytes();
-        match bytes[0] {
-            b'A' | b'B' | b'U' => Self::Infection,
-            b'C' => Self::Neoplasm,
-            b'D' if bytes[1] < b'5' => Self::Neoplasm,
-            b'D' => Self::Blood,
-            b'E' => Self::Endocrine,
-            b'F' => Self::Mental,
-            b'G' => Self::Nervous,
-            b'H' => Self::EyeEar,
-            b'I' => Self::Circulatory,
-            b'J' => Self::Respiratory,
-            b'K' => Self::Digestive,
-            b'L' => Self::Skin,
-            b'M' => Self::Musculoskeletal,
-            b'N' => Self::Genitourinary,
-            b'O' => Self::Pregnancy,
-            b'P' => Self::Newborn,
-            b'S'..=b'T' => Self::Injury,
-            b'V'..=b'Y' => Self::Injury,
-            _ => Self::General,
-        }
-    }
-}
 
 /// How a condition is written without its side, and the side.
 #[derive(Clone, Debug)]
@@ -244,81 +197,6 @@ fn lasts(code: Code) -> bool {
     .any(|prefix| code.starts_with(prefix))
 }
 
-/// Own wordings: the everyday list, then the further one.
-fn own_list() -> Vec<ListedCondition> {
-    let further = ConditionList::from_tsv(include_str!("words/conditions.tsv"))
-        .unwrap_or_else(|error| panic!("conditions.tsv, {error}"));
-    let mut everyday = ConditionList::built_in().0.into_iter();
-    let mut further = further.0.into_iter();
-    let mut all = Vec::new();
-    // By turns: one of the everyday list, three of the further one.
-    loop {
-        let before = all.len();
-        all.extend(everyday.by_ref().take(1));
-        all.extend(further.by_ref().take(3));
-        if all.len() == before {
-            return all;
-        }
-    }
-}
-
-/// The codes of the head, those with own wordings, then the families by turns, large ones more often.
-fn choose<'t>(
-    table: &'t IcdTable,
-    own: &[ListedCondition],
-    wanted: usize,
-    rng: &mut ChaCha8Rng,
-) -> Vec<Entry<'t>> {
-    let mut chosen: Vec<Entry<'t>> = Vec::with_capacity(wanted);
-    let mut taken = HashSet::new();
-    let head = include_str!("words/head.txt").lines().filter(|line| !line.starts_with('#'));
-    let head = head.flat_map(|line| line.split(' ')).map(str::to_owned);
-    for code in head.chain(own.iter().map(|listed| listed.code.clone())) {
-        // Another release may lack a code.
-        let Some(entry) = table.lookup(&code).ok().flatten().filter(Entry::is_billable) else { continue };
-        if chosen.len() < wanted && taken.insert(entry.index()) {
-            chosen.push(entry);
-        }
-    }
-    let mut tail: Vec<(f64, usize, Entry<'t>)> = Vec::new();
-    let families = include_str!("words/families.tsv").lines().filter(|line| !line.starts_with('#'));
-    for (place, line) in families.enumerate() {
-        let family =
-            line.split_once('\t').and_then(|(prefix, most)| Some((prefix, most.parse::<usize>().ok()?)));
-        let (prefix, most) = family.unwrap_or_else(|| panic!("families.tsv: {line}"));
-        let mut members: Vec<(f64, Entry<'t>)> = table
-            .with_prefix(&prefix.replace('.', ""))
-            .filter(Entry::is_billable)
-            .map(|entry| (rng.random::<f64>() + usual(&entry), entry))
-            .collect();
-        members.sort_by(|a, b| a.0.total_cmp(&b.0));
-        members.truncate(most);
-        for (turn, (_, entry)) in members.into_iter().enumerate() {
-            tail.push(((turn as f64 + 0.3) / most as f64, place, entry));
-        }
-    }
-    tail.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    for (_, _, entry) in tail {
-        if chosen.len() < wanted && taken.insert(entry.index()) {
-            chosen.push(entry);
-        }
-    }
-    chosen
-}
-
-/// The less, the sooner a code of a family is taken: unspecified ones and first visits before late effects.
-fn usual(entry: &Entry<'_>) -> f64 {
-    let code = entry.code().expect("what is billable is a code");
-    let visit = match code.undotted().as_bytes() {
-        [_, _, _, _, _, _, b'A'] => 0.0,
-        [_, _, _, _, _, _, b'D'] => 0.5,
-        [_, _, _, _, _, _, b'0'..=b'9'] => 0.0,
-        [_, _, _, _, _, _, _] => 1.2,
-        _ => 0.0,
-    };
-    visit + if entry.description().contains("nspecified") { -0.3 } else { 0.0 }
-}
-
 /// Reads who goes with whom.
 fn accompany(conditions: &mut [Condition], parameters: &Parameters) {
     let matching = |prefix: &str| -> Vec<usize> {
@@ -345,7 +223,7 @@ fn accompany(conditions: &mut [Condition], parameters: &Parameters) {
             add(&to, &from);
         }
     }
-    pairs.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    pairs.sort_by_key(|pair| (pair.0, pair.1));
     for (one, other, weight) in pairs {
         let sum = conditions[one].companions.last().map_or(0.0, |(_, sum)| *sum);
         conditions[one].companions.push((other, sum + weight));
@@ -358,6 +236,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::corpus::builtin;
+    use crate::synth::ConditionList;
 
     pub(in super::super) fn table() -> &'static IcdTable {
         static TABLE: LazyLock<IcdTable> = LazyLock::new(|| builtin::icd10cm().unwrap());

@@ -12,6 +12,7 @@ pub mod card;
 mod card_page;
 mod catalogue;
 mod chance;
+mod choice;
 mod coding;
 mod note_type;
 pub mod parameters;
@@ -23,6 +24,7 @@ mod prefixes;
 mod scene;
 mod sections;
 mod slot;
+mod system;
 mod tally;
 mod wording;
 

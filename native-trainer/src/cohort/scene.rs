@@ -4,11 +4,12 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::catalogue::{Condition, System};
+use super::catalogue::Condition;
 use super::note_type::NoteType;
 use super::patient::Patient;
 use super::population::Population;
 use super::slot::Slot;
+use super::system::System;
 use super::wording::Side;
 use crate::synth::MentionKind;
 use crate::synth::note_text::NoteText;

@@ -4,10 +4,10 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::catalogue::System;
 use super::note_type::{Outlined, Section};
 use super::plan::Plan;
 use super::scene::{Scene, Used};
+use super::system::{System, exam, labs, orders, story};
 use crate::synth::MentionKind;
 use crate::synth::note_text::NoteText;
 use crate::synth::phrasing::upper_first;
@@ -387,35 +387,3 @@ impl<'a> Writer<'a> {
         self.asides(1, &[(MentionKind::Negated, "negated finding")], rng);
     }
 }
-
-/// Names of a bank for each body system.
-macro_rules! banks_by_system {
-    ($name:ident, $part:literal) => {
-        fn $name(system: System) -> &'static str {
-            match system {
-                System::Circulatory => concat!($part, " circulatory"),
-                System::Respiratory => concat!($part, " respiratory"),
-                System::Digestive => concat!($part, " digestive"),
-                System::Genitourinary => concat!($part, " genitourinary"),
-                System::Musculoskeletal => concat!($part, " musculoskeletal"),
-                System::Nervous => concat!($part, " nervous"),
-                System::Mental => concat!($part, " mental"),
-                System::Endocrine => concat!($part, " endocrine"),
-                System::Skin => concat!($part, " skin"),
-                System::EyeEar => concat!($part, " eye ear"),
-                System::Pregnancy => concat!($part, " pregnancy"),
-                System::Newborn => concat!($part, " newborn"),
-                System::Neoplasm => concat!($part, " neoplasm"),
-                System::Infection => concat!($part, " infection"),
-                System::Blood => concat!($part, " blood"),
-                System::Injury => concat!($part, " injury"),
-                System::General => concat!($part, " general"),
-            }
-        }
-    };
-}
-
-banks_by_system!(story, "story");
-banks_by_system!(exam, "exam");
-banks_by_system!(labs, "labs");
-banks_by_system!(orders, "plan");
