@@ -25,6 +25,8 @@ struct Cli {
 enum Command {
     /// Write notes of a synthetic hospital
     Synth(commands::synth::Options),
+    /// Write notes of the deep synthetic hospital: thousands of codes over patients' years
+    Cohort(commands::cohort::Options),
     /// Put together a list of conditions and their wordings for `synth --conditions`
     Wordings(commands::wordings::Options),
     /// Turn what hospitals and archives have into records: MIMIC, FHIR, C-CDA, VAERS, CodiEsp
@@ -96,6 +98,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Synth(options) => commands::synth::run(context, &options),
+        Command::Cohort(options) => commands::cohort::run(context, &options),
         Command::Wordings(options) => commands::wordings::run(&options),
         Command::Ingest(options) => commands::ingest::run(context, &options),
         Command::Prepare(options) => commands::prepare::run(context, &options),

@@ -21,6 +21,7 @@ pub mod sources;
 pub mod corpus;
 pub mod shards;
 pub mod synth;
+pub mod cohort;
 pub mod evaluation;
 pub mod baselines;
 pub mod train;

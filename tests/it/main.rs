@@ -3,6 +3,7 @@
 mod bench;
 mod bundled;
 mod cli;
+mod cohort;
 mod demo;
 mod evaluate;
 mod gpu;

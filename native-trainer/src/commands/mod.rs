@@ -1,6 +1,7 @@
 //! One thin file a subcommand: its options, and the call of the room that does the work.
 
 pub mod synth;
+pub mod cohort;
 pub mod wordings;
 pub mod ingest;
 pub mod prepare;

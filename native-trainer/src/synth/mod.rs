@@ -11,14 +11,18 @@
 mod condition_list;
 mod conditions;
 mod file;
+pub(crate) mod note_text;
 mod notes;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod patient;
-mod phrasing;
+pub(crate) mod phrasing;
 mod sample;
 mod sections;
 mod settings;
 mod summary;
-mod templates;
+pub(crate) mod templates;
+pub(crate) mod typing_errors;
 mod visit;
 mod wordings;
 mod writer;
@@ -31,6 +35,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 pub use condition_list::{ConditionList, ListError, ListedCondition};
+pub(crate) use file::write_notes;
 pub use file::{Written, write_hospital};
 pub use sample::sample_note;
 pub use settings::{Length, SynthError, SynthSettings};
@@ -39,10 +44,11 @@ pub use wordings::{Synonyms, with_wordings};
 pub use writer::MentionKind;
 
 use conditions::{Catalogue, From};
+use note_text::NoteText;
 use notes::{NoteType, NoteWriter};
 use patient::{Encounter, Patient};
 use templates::Banks;
-use writer::{NoteText, Scene};
+use writer::Scene;
 
 /// Chance that an encounter has a second note, and after it a third.
 const MORE_NOTES: f64 = 0.25;

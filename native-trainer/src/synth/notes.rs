@@ -5,9 +5,10 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::conditions::From;
+use super::note_text::NoteText;
 use super::patient::Encounter;
 use super::settings::{Length, SynthSettings};
-use super::writer::{MentionKind, NoteText, Scene};
+use super::writer::{MentionKind, Scene};
 
 /// Type of a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

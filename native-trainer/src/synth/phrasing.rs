@@ -1,7 +1,7 @@
 //! How a code is written in a note: its official wording, the list's inclusion terms, and rewriting rules.
 
 /// Wordings of a code, the official description first; no two are equal, case aside.
-pub(super) fn phrasings(description: &str, inclusion_terms: &[&str]) -> Vec<String> {
+pub(crate) fn phrasings(description: &str, inclusion_terms: &[&str]) -> Vec<String> {
     let mut all = vec![description.to_owned()];
     let (core, visit) = split_visit(description);
     let plain = simplify(core);
@@ -127,7 +127,7 @@ fn abbreviate_side(text: &str) -> Option<String> {
 }
 
 /// With a small first letter, unless the first word is an abbreviation or a name's possessive.
-pub(super) fn lower_first(text: &str) -> String {
+pub(crate) fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     let first_word = text.split(' ').next().unwrap_or("");
     match (chars.next(), chars.clone().next()) {
@@ -139,7 +139,7 @@ pub(super) fn lower_first(text: &str) -> String {
 }
 
 /// With a capital first letter.
-pub(super) fn upper_first(text: &str) -> String {
+pub(crate) fn upper_first(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -4,8 +4,9 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::note_text::NoteText;
 use super::notes::{NoteType, NoteWriter, Plan};
-use super::writer::{MentionKind, NoteText};
+use super::writer::MentionKind;
 
 impl NoteWriter<'_> {
     /// Writes the sections of a note of type `kind`, in their usual order.

@@ -11,7 +11,7 @@ const FILES: [(&str, &str); 2] =
 
 /// What a slot stands for; the note writer fills it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Slot {
+pub(crate) enum Slot {
     Condition,
     Age,
     Sex,
@@ -24,7 +24,18 @@ pub(super) enum Slot {
     Date,
 }
 
-impl Slot {
+/// The slots of a hospital's sentences.
+pub(crate) trait SlotName: Copy + PartialEq + std::fmt::Debug {
+    /// The slot of the condition that a sentence is about.
+    const CONDITION: Self;
+
+    /// The slot that is written so between braces.
+    fn from_name(name: &str) -> Option<Self>;
+}
+
+impl SlotName for Slot {
+    const CONDITION: Self = Self::Condition;
+
     fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "#" => Self::Condition,
@@ -43,19 +54,19 @@ impl Slot {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Piece {
+enum Piece<S> {
     Text(&'static str),
-    Slot(Slot),
-    Choice(Vec<Sentence>),
+    Slot(S),
+    Choice(Vec<Sentence<S>>),
     /// From, to, both inclusive, with this many decimals (0 or 1; with 1, in tenths).
     Number(u32, u32, bool),
 }
 
 /// A sentence with slots and alternatives.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Sentence(Vec<Piece>);
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sentence<S = Slot>(Vec<Piece<S>>);
 
-impl Sentence {
+impl<S: SlotName> Sentence<S> {
     fn parse(text: &'static str) -> Result<Self, String> {
         let (sentence, rest) = Self::parse_until(text, false)?;
         if rest.is_empty() { Ok(sentence) } else { Err(format!("`}}` too many before `{rest}`")) }
@@ -76,7 +87,7 @@ impl Sentence {
             }
             let close = text.find('}').ok_or("`{` without `}`")?;
             let inner = &text[1..close];
-            if let Some(slot) = Slot::from_name(inner) {
+            if let Some(slot) = S::from_name(inner) {
                 pieces.push(Piece::Slot(slot));
                 text = &text[close + 1..];
             } else if let Some(number) = parse_number(inner) {
@@ -102,17 +113,23 @@ impl Sentence {
     }
 
     /// Whether the sentence begins with the condition.
-    pub(super) fn starts_with_condition(&self) -> bool {
-        self.0.first() == Some(&Piece::Slot(Slot::Condition))
+    pub(crate) fn starts_with_condition(&self) -> bool {
+        self.0.first() == Some(&Piece::Slot(S::CONDITION))
+    }
+
+    /// How often the sentence names its condition outside alternatives.
+    #[cfg(test)]
+    pub(crate) fn conditions(&self) -> usize {
+        self.0.iter().filter(|piece| **piece == Piece::Slot(S::CONDITION)).count()
     }
 
     /// Draws one wording; text goes to `push`, slots are filled by `fill`.
-    pub(super) fn draw<W>(
+    pub(crate) fn draw<W>(
         &self,
         rng: &mut ChaCha8Rng,
         out: &mut W,
         push: &mut impl FnMut(&mut W, &str),
-        fill: &mut impl FnMut(&mut W, &mut ChaCha8Rng, Slot),
+        fill: &mut impl FnMut(&mut W, &mut ChaCha8Rng, S),
     ) {
         for piece in &self.0 {
             match piece {
@@ -134,7 +151,7 @@ impl Sentence {
 }
 
 /// Reads `3-9` or `0.5-1.9`.
-fn parse_number(text: &str) -> Option<Piece> {
+fn parse_number<S>(text: &str) -> Option<Piece<S>> {
     let (low, high) = text.split_once('-')?;
     let tenths = low.contains('.');
     let read = |value: &str| -> Option<u32> {
@@ -152,7 +169,7 @@ fn parse_number(text: &str) -> Option<Piece> {
 
 /// All banks of sentences by name.
 #[derive(Debug)]
-pub(super) struct Banks(HashMap<&'static str, Vec<Sentence>>);
+pub(crate) struct Banks<S = Slot>(HashMap<&'static str, Vec<Sentence<S>>>);
 
 impl Banks {
     /// Reads the project's own sentences.
@@ -160,11 +177,27 @@ impl Banks {
     /// # Panics
     /// The file that is built in breaks its notation (a test reads it).
     pub(super) fn built_in() -> Self {
+        Self::read(&FILES)
+    }
+}
+
+impl<S: SlotName> Banks<S> {
+    /// Reads files of sentences, each with its name.
+    ///
+    /// # Panics
+    /// A file that is built in breaks the notation (tests read them).
+    pub(crate) fn read(files: &[(&str, &'static str)]) -> Self {
         let mut banks = Self(HashMap::new());
-        for (name, text) in FILES {
+        for (name, text) in files {
             banks.add(text).unwrap_or_else(|error| panic!("{name}, {error}"));
         }
         banks
+    }
+
+    /// All banks with their names.
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &[Sentence<S>])> {
+        self.0.iter().map(|(name, bank)| (*name, bank.as_slice()))
     }
 
     fn add(&mut self, text: &'static str) -> Result<(), String> {
@@ -190,7 +223,7 @@ impl Banks {
     ///
     /// # Panics
     /// There is no such bank: a bug.
-    pub(super) fn get(&self, name: &str) -> &[Sentence] {
+    pub(crate) fn get(&self, name: &str) -> &[Sentence<S>] {
         self.0.get(name).unwrap_or_else(|| panic!("no bank of sentences is named {name}"))
     }
 }
@@ -204,7 +237,7 @@ mod tests {
     fn drawn(text: &'static str, seed: u64) -> String {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut out = String::new();
-        Sentence::parse(text).unwrap().draw(
+        Sentence::<Slot>::parse(text).unwrap().draw(
             &mut rng,
             &mut out,
             &mut |out, text| out.push_str(text),
@@ -225,10 +258,10 @@ mod tests {
 
     #[test]
     fn a_typing_error_is_an_error() {
-        assert!(Sentence::parse("{AGEE}").unwrap_err().contains("neither a slot"));
-        assert_eq!(Sentence::parse("{a|b").unwrap_err(), "`{` without `}`");
-        assert!(Sentence::parse("a}").unwrap_err().contains("too many"));
-        assert!(parse_number("5-2").is_none() && parse_number("0.5-2").is_none());
+        assert!(Sentence::<Slot>::parse("{AGEE}").unwrap_err().contains("neither a slot"));
+        assert_eq!(Sentence::<Slot>::parse("{a|b").unwrap_err(), "`{` without `}`");
+        assert!(Sentence::<Slot>::parse("a}").unwrap_err().contains("too many"));
+        assert!(parse_number::<Slot>("5-2").is_none() && parse_number::<Slot>("0.5-2").is_none());
     }
 
     #[test]
@@ -240,12 +273,8 @@ mod tests {
         });
         for (name, bank) in mentions {
             for sentence in bank {
-                let slots = sentence.0.iter().filter(|piece| **piece == Piece::Slot(Slot::Condition));
-                assert_eq!(
-                    slots.count(),
-                    1,
-                    "{name}: a mention names its condition once, outside alternatives"
-                );
+                let count = sentence.conditions();
+                assert_eq!(count, 1, "{name}: a mention names its condition once, outside alternatives");
             }
         }
     }

@@ -4,8 +4,9 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::note_text::NoteText;
 use super::notes::{NoteWriter, Plan};
-use super::writer::{MentionKind, NoteText};
+use super::writer::MentionKind;
 
 /// What is denied beside the plan's own distractors: a visit note's review of systems is long.
 const MORE_DENIED: usize = 3;

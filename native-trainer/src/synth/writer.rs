@@ -1,12 +1,12 @@
-//! The text of a note in the making, with the place of each condition it names.
+//! How sentences are drawn and their slots filled.
 
-use bert_xml_core::text::CharSpan;
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::conditions::{Catalogue, Sex};
+use super::note_text::NoteText;
 use super::patient::Patient;
 use super::phrasing::{lower_first, upper_first};
 use super::templates::{Banks, Sentence, Slot};
@@ -27,14 +27,6 @@ pub enum MentionKind {
     Hypothetical,
 }
 
-/// A condition named in a note, without the note it stands in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mention {
-    pub(super) condition: usize,
-    pub(super) span: CharSpan,
-    pub(super) kind: MentionKind,
-}
-
 /// What the slots of a sentence are filled from.
 pub(super) struct Scene<'a> {
     pub(super) catalogue: &'a Catalogue,
@@ -44,43 +36,7 @@ pub(super) struct Scene<'a> {
     pub(super) age: u32,
 }
 
-/// Text that counts its code points and tokens as it grows.
-#[derive(Clone, Debug, Default)]
-pub(super) struct NoteText {
-    pub(super) text: String,
-    pub(super) mentions: Vec<Mention>,
-    chars: usize,
-    /// Words and punctuation marks, about what BERT's splitter finds.
-    pub(super) tokens: usize,
-    in_word: bool,
-}
-
 impl NoteText {
-    pub(super) fn push(&mut self, text: &str) {
-        self.text.push_str(text);
-        for c in text.chars() {
-            self.chars += 1;
-            let word = c.is_alphanumeric();
-            self.tokens += usize::from(if word { !self.in_word } else { !c.is_whitespace() });
-            self.in_word = word;
-        }
-    }
-
-    /// Takes white space off the end.
-    pub(super) fn trim_end(&mut self) {
-        let kept = self.text.trim_end().len();
-        self.chars -= self.text[kept..].chars().count();
-        self.text.truncate(kept);
-        self.in_word = self.text.ends_with(char::is_alphanumeric);
-    }
-
-    /// Writes one wording of the condition and keeps its place.
-    pub(super) fn mention(&mut self, condition: usize, kind: MentionKind, words: &str) {
-        let start = self.chars;
-        self.push(words);
-        self.mentions.push(Mention { condition, span: CharSpan::new(start, self.chars), kind });
-    }
-
     /// A sentence of a bank, drawn; about `condition` if one is given.
     pub(super) fn sentence(
         &mut self,
@@ -175,48 +131,5 @@ impl NoteText {
             Slot::HisCapital => self.push(if female { "Her" } else { "His" }),
             Slot::Date => self.push(scene.date),
         }
-    }
-
-    /// Adds another note's text behind this one; the kind of each of its mentions may change.
-    pub(super) fn append(&mut self, other: &Self, kind: impl Fn(&Mention) -> MentionKind) {
-        let shift = self.chars;
-        self.push(&other.text);
-        self.mentions.extend(other.mentions.iter().map(|mention| Mention {
-            condition: mention.condition,
-            span: CharSpan::new(mention.span.start + shift, mention.span.end + shift),
-            kind: kind(mention),
-        }));
-    }
-
-    /// The conditions that are documented as present, in the order of their first mention.
-    pub(super) fn documented(&self) -> Vec<usize> {
-        let mut found = Vec::new();
-        for mention in self.mentions.iter().filter(|mention| mention.kind == MentionKind::Present) {
-            if !found.contains(&mention.condition) {
-                found.push(mention.condition);
-            }
-        }
-        found
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_counted_in_code_points_and_survive_copying() {
-        let mut note = NoteText::default();
-        note.push("Ménière? ");
-        note.mention(3, MentionKind::Present, "vertigo");
-        note.push(", mild.");
-        assert_eq!(note.mentions[0].span, CharSpan::new(9, 16));
-        assert_eq!(note.tokens, 6);
-        let mut copy = NoteText::default();
-        copy.push("Old: ");
-        copy.append(&note, |_| MentionKind::History);
-        assert_eq!(copy.mentions[0].span, CharSpan::new(14, 21));
-        assert_eq!(copy.text.chars().skip(14).take(7).collect::<String>(), "vertigo");
-        assert_eq!((note.documented(), copy.documented()), (vec![3], vec![]));
     }
 }
