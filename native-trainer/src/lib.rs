@@ -11,7 +11,9 @@ pub mod talk;
 mod unfinished;
 pub mod files;
 pub mod interrupt;
+pub mod remote;
 pub mod device;
+pub mod devices;
 pub mod progress;
 pub mod context;
 

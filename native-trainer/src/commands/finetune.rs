@@ -192,7 +192,7 @@ pub(super) fn train_once(
     if encoder.is_none() && settings.head == HeadKind::Xml && settings.label_init == LabelInit::Semantic {
         talk::warn("no pretrained encoder to read descriptions with: label embeddings start at random");
     }
-    let device = context.device.open()?;
+    let devices = context.device.open_all()?;
     let inputs = json!({
         "seed": context.seed, "corpus": corpus.digest(), "vocabulary": tokenizer_digest(&tokenizer)?,
         "encoder": mark, "labels": corpus.labels().len(),
@@ -208,8 +208,11 @@ pub(super) fn train_once(
     warn_of_outside(&train, &dev);
     let labels = corpus.labels();
     let input = FinetuneInput { train: &train, dev: &dev, tokenizer: &tokenizer, labels, encoder };
-    let done = finetune(context, settings, input, &mut run, device)?;
-    write_model(&run, settings, &done, &tokenizer, labels)?;
+    let done = devices.run(|| {
+        let done = finetune(context, settings, input, &mut run, devices.clone())?;
+        write_model(&run, settings, &done, &tokenizer, labels)?;
+        Ok(done)
+    })?;
     match &done.dev {
         Some(report) => writeln!(stdout(), "dev, epoch {}:\n\n{}", done.epoch, report.to_markdown())?,
         None => talk::warn("dev has no note with a code: the last epoch was kept, with threshold 0.5"),

@@ -2,6 +2,7 @@
 
 pub mod synth;
 pub mod wordings;
+pub mod worker;
 pub mod prepare;
 pub mod vocab;
 pub mod pretrain;

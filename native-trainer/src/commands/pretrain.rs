@@ -73,7 +73,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
         (None, Some(path)) => open_vocabulary(path, false)?,
         (None, None) => unreachable!("clap asks for one of the two"),
     };
-    let (device, choice) = context.device.open()?;
+    let devices = context.device.open_all()?;
     let inputs = json!({
         "seed": context.seed, "corpus": corpus.digest(),
         "vocabulary": tokenizer_digest(&tokenizer)?,
@@ -83,7 +83,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     let train = tokenize(context, &corpus, Split::Train, &tokenizer)?;
     let dev = tokenize(context, &corpus, Split::Dev, &tokenizer)?;
     let input = PretrainInput { train: &train, dev: &dev, tokenizer: &tokenizer, start };
-    pretrain(context, &settings, input, &mut run, (device, choice))?;
+    devices.run(|| pretrain(context, &settings, input, &mut run, devices.clone()))?;
     talk::say(&format!("encoder in {}", options.out.join("encoder").display()));
     Ok(())
 }

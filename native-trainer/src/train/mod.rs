@@ -10,6 +10,7 @@ pub mod finetune;
 pub mod memory;
 pub mod outcome;
 pub mod pretrain;
+pub mod replicas;
 pub mod resume;
 pub mod run;
 pub mod start;

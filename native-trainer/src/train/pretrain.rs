@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use bert_xml_core::data::nsp::Pair;
 use bert_xml_core::data::{
     MaskedTokens, Purpose, TokenStore, epoch_batches, epoch_pairs, mask_tokens, micro_batches, pad_pairs,
@@ -21,12 +21,13 @@ use rand::Rng;
 use serde_json::json;
 
 use super::memory::token_budget;
+use super::replicas::{MicroStep, Replicas, Step};
 use super::resume::{Standing, interrupted, not_finite, save, save_best};
 use super::run::Run;
 use super::settings::PretrainSettings;
 use super::tokens::TokenizedSplit;
 use crate::context::Context;
-use crate::device::DeviceChoice;
+use crate::devices::Devices;
 use crate::files::FolderInTheMaking;
 use crate::interrupt;
 use crate::progress::Unit;
@@ -72,9 +73,11 @@ pub fn pretrain(
     settings: &PretrainSettings,
     input: PretrainInput<'_>,
     run: &mut Run,
-    (device, choice): (Device, DeviceChoice),
+    devices: impl Into<Devices>,
 ) -> Result<()> {
     settings.validate()?;
+    let devices = devices.into();
+    let (device, _) = devices.first().clone();
     let config = match &input.start {
         Some(start) => EncoderConfig {
             hidden_dropout_prob: settings.dropout,
@@ -102,7 +105,9 @@ pub fn pretrain(
     ensure!(all > 0, "no note of the training split has two tokens: nothing to pretrain on");
     let steps = if settings.max_steps > 0 { all.min(settings.max_steps) } else { all };
 
-    let train_device = device.clone().autodiff();
+    let draws = config.hidden_dropout_prob > 0.0 || config.attention_probs_dropout_prob > 0.0;
+    let mut replicas = Replicas::new(&devices, draws);
+    let train_device = replicas.first().clone();
     train_device.seed(stream(context.seed, Purpose::Weights, [0, 0]).next_u64());
     let mut progress = context.start("pretrain", Some(steps), Unit::Steps);
     let fresh = match input.start {
@@ -118,8 +123,8 @@ pub fn pretrain(
     let standing = Standing::take_up(fresh, &settings.optimizer, run, &mut progress, &device)?;
     let Standing { mut model, mut optimizer, mut state } = standing;
     let listener = interrupt::Listener::new();
-    let budget = token_budget(settings.micro_batch, choice, &config, settings.max_len);
-    let trainer = Trainer { context, settings, tokenizer: input.tokenizer, device: &train_device, budget };
+    let budget = token_budget(settings.micro_batch, devices.scarcest(), &config, settings.max_len);
+    let trainer = Trainer { context, settings, tokenizer: input.tokenizer, budget };
 
     let clock = Instant::now();
     let tokens_before = state.tokens;
@@ -138,10 +143,13 @@ pub fn pretrain(
         while state.step < end {
             let batch = &batches[(state.step - start) as usize];
             let rows = (&pairs[..], &lengths[..]);
-            let (gradients, losses, tokens) =
-                trainer.gradients(&model, &input.train.tokens, rows, batch, state.step).map_err(|error| {
-                    not_finite(error, state.step + 1, note_ids(&pairs, batch, input.train), run)
-                })?;
+            let Step { gradients, losses: [mlm, nsp], tokens } =
+                trainer.gradients(&mut replicas, &model, &input.train.tokens, rows, batch, state.step)?;
+            let losses = Losses { mlm, nsp };
+            if !losses.sum().is_finite() {
+                let error = anyhow!("step {}: the loss is not finite (mlm {mlm}, nsp {nsp})", state.step + 1);
+                return Err(not_finite(error, state.step + 1, note_ids(&pairs, batch, input.train), run));
+            }
             let rate = settings.optimizer.schedule(state.step, steps);
             model = optimizer.step(model, gradients, rate).0;
             state.step += 1;
@@ -207,20 +215,21 @@ struct Trainer<'a> {
     context: &'a Context,
     settings: &'a PretrainSettings,
     tokenizer: &'a Tokenizer,
-    device: &'a Device,
     budget: usize,
 }
 
 impl Trainer<'_> {
-    /// Gradients of one step's rows, the losses and the tokens read.
+    /// Gradients of one step's rows, the losses (of the masked language model, of next-sentence prediction) and the
+    /// tokens read.
     fn gradients(
         &self,
+        replicas: &mut Replicas,
         model: &PretrainModel,
         notes: &TokenStore,
         (pairs, lengths): (&[Pair], &[u32]),
         batch: &[u32],
         step: u64,
-    ) -> Result<(GradientMap, Losses, usize)> {
+    ) -> Result<Step<2>> {
         let (special, vocab) = (self.tokenizer.special(), self.tokenizer.vocab_size());
         let micro: Vec<_> = (0u64..)
             .zip(micro_batches(batch, lengths, self.budget))
@@ -233,25 +242,18 @@ impl Trainer<'_> {
             })
             .collect();
         let all_masked: usize = micro.iter().map(|(.., masked)| masked.targets.len()).sum();
-        let mut gradients = GradientMap::default();
-        let (mut losses, mut tokens) = (Losses::default(), 0);
-        for (at, (rows, windows, masked)) in (0u64..).zip(&micro) {
-            self.device.seed(stream(self.context.seed, Purpose::Dropout, [step, at]).next_u64());
+        replicas.step(model, micro.len(), |model, device, at| {
+            let (rows, windows, masked) = &micro[at];
+            device.seed(stream(self.context.seed, Purpose::Dropout, [step, at as u64]).next_u64());
             let mlm_share = masked.targets.len() as f64 / all_masked as f64;
             let nsp_share = rows.len() as f64 / batch.len() as f64;
-            let inputs = Inputs::new(windows, self.device);
-            let (mlm, nsp) = pair_losses(model, inputs, &follows(rows), masked, self.device);
+            let inputs = Inputs::new(windows, device);
+            let (mlm, nsp) = pair_losses(model, inputs, &follows(rows), masked, device);
             let (mlm, nsp) = (mlm.mul_scalar(mlm_share), nsp.mul_scalar(nsp_share));
             let mut grads = (mlm.clone() + nsp.clone()).backward();
-            gradients.add_all(GradientMap::take(model, "", &mut grads));
-            losses.mlm += f64::from(mlm.inner().into_scalar::<f32>());
-            losses.nsp += f64::from(nsp.inner().into_scalar::<f32>());
-            tokens += windows.tokens();
-        }
-        if !losses.sum().is_finite() {
-            bail!("step {}: the loss is not finite (mlm {}, nsp {})", step + 1, losses.mlm, losses.nsp);
-        }
-        Ok((gradients, losses, tokens))
+            let gradients = GradientMap::take(model, "", &mut grads);
+            MicroStep { gradients, losses: [mlm.inner(), nsp.inner()], tokens: windows.tokens() }
+        })
     }
 
     /// Losses on dev pairs without dropout; none where dev has no pair.

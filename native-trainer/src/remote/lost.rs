@@ -1,0 +1,63 @@
+//! What becomes of a run whose worker is lost: burn panics where a device fails, and here that is an error.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Error, Result};
+
+use crate::error::hinted;
+
+/// What the first panic said: later ones follow from it.
+static FIRST: Mutex<Option<String>> = Mutex::new(None);
+
+/// Runs work on workers' devices; `names` are those devices, for the error.
+///
+/// # Errors
+/// Those of the work; a panic inside, which is what burn makes of a lost connection, with what it said first.
+pub fn catching<T>(names: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let hook = take_hook();
+    set_hook(Box::new(remember));
+    // What the work holds is not used again: the run ends.
+    let result = catch_unwind(AssertUnwindSafe(work));
+    set_hook(hook);
+    result.unwrap_or_else(|panic| Err(lost(names, panic.as_ref())))
+}
+
+/// The error of a lost worker; `panic` is what a thread that used it ended with.
+pub fn lost(names: &str, panic: &(dyn Any + Send)) -> Error {
+    let first = FIRST.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let cause = first.unwrap_or_else(|| said(panic));
+    // Its first line says it; a backtrace may follow.
+    let cause = cause.lines().next().unwrap_or_default();
+    hinted(
+        format!("{names} failed: {cause}"),
+        "look at the worker's own output, start it again, and go on with --resume",
+    )
+}
+
+fn remember(info: &PanicHookInfo<'_>) {
+    let mut first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+    first.get_or_insert_with(|| said(info.payload()));
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_on_a_worker_is_an_error_with_its_first_reason() {
+        let error = catching::<()>("remote:ws://a:1", || {
+            let reader = std::thread::spawn(|| panic!("the stream closed\nbacktrace"));
+            reader.join().unwrap();
+            Ok(())
+        });
+        assert_eq!(error.unwrap_err().to_string(), "remote:ws://a:1 failed: the stream closed");
+        assert_eq!(catching("x", || Ok(3)).unwrap(), 3);
+    }
+}
