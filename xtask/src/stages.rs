@@ -1,9 +1,9 @@
 //! `cargo xtask test`: the stages that have to hold, in order, and the time each took.
 
-use crate::{npm, package, program, vulkan, wasm_target};
+use crate::{npm, package, program, vulkan, wasm_target, workers};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -20,21 +20,23 @@ enum Work {
     Cargo(&'static [&'static str]),
     /// burn on wgpu against burn on the CPU, with the binary of the stage `gpu`.
     Vulkan,
+    /// Two workers against one device, with the binary of the stage `gpu`.
+    Remote,
     /// The npm package, as `cargo xtask package` builds it; the bundlers, which come from the registry, are left to that command.
     Package,
     /// `npm ci` and `npm test` in a folder.
     Npm(&'static str),
 }
 
-/// The trainer with all that is off by default: both backends of graphics cards (this needs no card and no CUDA) and
-/// Parquet.
+/// The trainer with all that is off by default: both backends of graphics cards (this needs no card and no CUDA), Parquet
+/// and devices of other machines.
 const GPU_BUILD: &[&str] = &[
     "build",
     "--locked",
     "-p",
     "bert-xml-trainer",
     "--features",
-    "cuda,wgpu,parquet",
+    "cuda,wgpu,parquet,remote",
     "--profile",
     GPU_PROFILE,
 ];
@@ -57,6 +59,7 @@ const STAGES: &[Stage] = &[
     },
     Stage { name: "gpu", work: Work::Cargo(GPU_BUILD), env: &[] },
     Stage { name: "vulkan", work: Work::Vulkan, env: &[] },
+    Stage { name: "remote", work: Work::Remote, env: &[] },
     Stage { name: "package", work: Work::Package, env: &[] },
     Stage { name: "npm", work: Work::Npm("wasm"), env: &[] },
     Stage { name: "page", work: Work::Npm("web-demo"), env: &[] },
@@ -69,6 +72,7 @@ impl Stage {
         match self.work {
             Work::Cargo(words) => format!("cargo {}", words.join(" ")),
             Work::Vulkan => "bert-xml predict --device wgpu, on a Vulkan of the processor".into(),
+            Work::Remote => "bert-xml pretrain --device remote:…, with workers on this machine".into(),
             Work::Package => "cargo xtask package --no-bundlers".into(),
             Work::Npm(folder) => format!("npm ci && npm test, in {folder}/"),
         }
@@ -77,7 +81,7 @@ impl Stage {
     /// What is missing here for this stage, if anything is. Gets what can be got.
     fn lacking(&self) -> Option<String> {
         match self.work {
-            Work::Cargo(_) => None,
+            Work::Cargo(_) | Work::Remote => None,
             Work::Vulkan => vulkan::lacking(),
             Work::Package => match wasm_target::ensure() {
                 Err(error) => Some(format!("{error:#}")),
@@ -87,14 +91,18 @@ impl Stage {
         }
     }
 
+    /// The binary of the stage `gpu`, built where it is not there.
+    fn gpu_binary(&self, root: &Path) -> Result<PathBuf> {
+        run_cargo(root, GPU_BUILD, self.env)?;
+        let built = package::target_directory(root)?.join(GPU_PROFILE);
+        Ok(built.join(format!("bert-xml{}", std::env::consts::EXE_SUFFIX)))
+    }
+
     fn run(&self, root: &Path) -> Result<()> {
         match self.work {
             Work::Cargo(words) => run_cargo(root, words, self.env),
-            Work::Vulkan => {
-                run_cargo(root, GPU_BUILD, self.env)?;
-                let built = package::target_directory(root)?.join(GPU_PROFILE);
-                vulkan::check(root, &built.join(format!("bert-xml{}", std::env::consts::EXE_SUFFIX)))
-            }
+            Work::Vulkan => vulkan::check(root, &self.gpu_binary(root)?),
+            Work::Remote => workers::check(root, &self.gpu_binary(root)?),
             Work::Package => package::run(root, &["--no-bundlers".into()]),
             Work::Npm(folder) => {
                 npm::install(&root.join(folder))?;

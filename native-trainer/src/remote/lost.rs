@@ -1,7 +1,8 @@
 //! What becomes of a run whose worker is lost: burn panics where a device fails, and here that is an error.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Error, Result};
@@ -24,8 +25,21 @@ pub fn catching<T>(names: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     result.unwrap_or_else(|panic| Err(lost(names, panic.as_ref())))
 }
 
-/// The error of a lost worker; `panic` is what a thread that used it ended with.
-pub fn lost(names: &str, panic: &(dyn Any + Send)) -> Error {
+/// Goes on with the panic of a thread that used one device, its name with it.
+pub fn on(device: impl fmt::Display, panic: Box<dyn Any + Send>) -> ! {
+    resume_unwind(Box::new(OnDevice { name: device.to_string(), panic }))
+}
+
+struct OnDevice {
+    name: String,
+    panic: Box<dyn Any + Send>,
+}
+
+fn lost(names: &str, panic: &(dyn Any + Send)) -> Error {
+    let (names, panic) = match panic.downcast_ref::<OnDevice>() {
+        Some(found) => (found.name.as_str(), found.panic.as_ref()),
+        None => (names, panic),
+    };
     let first = FIRST.lock().unwrap_or_else(PoisonError::into_inner).take();
     let cause = first.unwrap_or_else(|| said(panic));
     // Its first line says it; a backtrace may follow.
@@ -52,12 +66,13 @@ mod tests {
 
     #[test]
     fn a_panic_on_a_worker_is_an_error_with_its_first_reason() {
-        let error = catching::<()>("remote:ws://a:1", || {
+        let error = catching::<()>("two workers", || {
             let reader = std::thread::spawn(|| panic!("the stream closed\nbacktrace"));
-            reader.join().unwrap();
-            Ok(())
+            on("remote:ws://a:1", reader.join().unwrap_err())
         });
         assert_eq!(error.unwrap_err().to_string(), "remote:ws://a:1 failed: the stream closed");
+        let error = catching::<()>("remote:ws://a:1,remote:ws://b:1", || panic!("no answer"));
+        assert_eq!(error.unwrap_err().to_string(), "remote:ws://a:1,remote:ws://b:1 failed: no answer");
         assert_eq!(catching("x", || Ok(3)).unwrap(), 3);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use bert_xml_core::data::{Purpose, WindowBatch, epoch_batches, micro_batches, stream};
 use bert_xml_core::metrics::{self, Predictions, Report};
 use bert_xml_core::model::chunked::loss_and_gradients;
@@ -19,7 +19,7 @@ use serde_json::json;
 use super::checkpoint::State;
 use super::examples::{Examples, FrozenStates};
 use super::memory::token_budget;
-use super::replicas::{MicroStep, Replicas, Step};
+use super::replicas::{MicroStep, Replicas};
 use super::resume::{Standing, interrupted, not_finite, save, save_best};
 use super::run::Run;
 use super::settings::{FinetuneSettings, KeepBy};
@@ -57,16 +57,13 @@ pub fn finetune(
     run: &mut Run,
     devices: impl Into<Devices>,
 ) -> Result<Finetuned> {
-    settings.validate()?;
     let devices = devices.into();
     let (device, choice) = devices.first().clone();
+    settings.validate()?;
     ensure!(!input.train.tokens.is_empty(), "the training split has no note: nothing to learn from");
     let train_device = device.clone().autodiff();
     train_device.seed(stream(context.seed, Purpose::Weights, [1, 0]).next_u64());
     let (model, config, without_description) = fresh_model(settings, &mut input, &train_device)?;
-    let draws =
-        config.encoder.hidden_dropout_prob > 0.0 || config.encoder.attention_probs_dropout_prob > 0.0;
-    let mut replicas = Replicas::new(&devices, draws);
     let frozen_layers = settings.freeze;
 
     let special = input.tokenizer.special();
@@ -89,7 +86,9 @@ pub fn finetune(
     let standing = Standing::take_up(model, &settings.optimizer, run, &mut progress, &device)?;
     let Standing { mut model, mut optimizer, mut state } = standing;
     let listener = interrupt::Listener::new();
-    let trainer = Trainer { context, settings, labels: config.labels, budget };
+    let draws = settings.dropout > 0.0;
+    let replicas = &Replicas::new(&devices, draws);
+    let trainer = Trainer { context, settings, labels: config.labels, replicas, budget };
     let clock = Instant::now();
     let tokens_before = state.tokens;
     while state.step < steps {
@@ -98,12 +97,9 @@ pub fn finetune(
         let (start, end) = (epoch * batches_an_epoch, ((epoch + 1) * batches_an_epoch).min(steps));
         while state.step < end {
             let rows = &batches[(state.step - start) as usize];
-            let Step { gradients, losses: [loss], tokens } =
-                trainer.gradients(&mut replicas, &model, &train, rows, state.step)?;
-            if !loss.is_finite() {
-                let error = anyhow!("step {}: the loss is not finite ({loss})", state.step + 1);
-                return Err(not_finite(error, state.step + 1, train.examples.note_ids(rows), run));
-            }
+            let (gradients, loss, tokens) = trainer
+                .gradients(&model, &train, rows, state.step)
+                .map_err(|error| not_finite(error, state.step + 1, train.examples.note_ids(rows), run))?;
             let rate = settings.optimizer.schedule(state.step, steps);
             model = optimizer.step(model, gradients, rate).0;
             state.step += 1;
@@ -185,6 +181,7 @@ struct Trainer<'a> {
     context: &'a Context,
     settings: &'a FinetuneSettings,
     labels: usize,
+    replicas: &'a Replicas,
     budget: usize,
 }
 
@@ -192,19 +189,18 @@ impl Trainer<'_> {
     /// Gradients of one step's windows, the mean loss and the tokens read.
     fn gradients(
         &self,
-        replicas: &mut Replicas,
         model: &BertXml,
         part: &Part<'_>,
         rows: &[u32],
         step: u64,
-    ) -> Result<Step<1>> {
+    ) -> Result<(GradientMap, f64, usize)> {
         let encoder_learns = self.settings.freeze < model.encoder.layers.len() || part.frozen.is_none();
         let micro = micro_batches(rows, &part.examples.lengths, self.budget);
-        replicas.step(model, micro.len(), |model, device, at| {
+        let step_done = self.replicas.step(model, micro.len(), |model, device, at| {
             let rows_here = micro[at];
             device.seed(stream(self.context.seed, Purpose::Dropout, [step, at as u64]).next_u64());
             let batch = part.examples.batch(rows_here);
-            let hidden = hidden(model, part, rows_here, &batch, device);
+            let hidden = self.hidden(model, part, rows_here, &batch, device);
             let real = Inputs::new(&batch, device).real;
             let targets = part.examples.targets(rows_here, self.labels, device);
             let weight = rows_here.len() as f64 / rows.len() as f64;
@@ -218,7 +214,30 @@ impl Trainer<'_> {
             }
             gradients.add_all(pass.parameters);
             MicroStep { gradients, losses: [pass.loss], tokens: batch.tokens() }
-        })
+        });
+        let [loss] = step_done.losses;
+        if !loss.is_finite() {
+            bail!("step {}: the loss is not finite ({loss})", step + 1);
+        }
+        Ok((step_done.gradients, loss, step_done.tokens))
+    }
+
+    /// Hidden states with the graph of the layers that learn.
+    fn hidden(
+        &self,
+        model: &BertXml,
+        part: &Part<'_>,
+        rows: &[u32],
+        batch: &WindowBatch,
+        device: &Device,
+    ) -> Tensor<3> {
+        let inputs = Inputs::new(batch, device);
+        let Some(frozen) = &part.frozen else {
+            return model.encode(&inputs);
+        };
+        let plain = Inputs::new(batch, &device.clone().inner());
+        let states = frozen.states(&model.encoder.valid(), rows, &plain, batch.seq);
+        model.encoder.forward_rest(Tensor::from_inner(states), inputs.keep, frozen.layers)
     }
 
     /// Probabilities of every note, the maximum over its windows, row-major `[notes, labels]`.
@@ -256,17 +275,6 @@ impl Trainer<'_> {
         };
         Ok(Some(metrics::evaluate(&table, gold, self.labels, tuned.threshold)?))
     }
-}
-
-/// Hidden states with the graph of the layers that learn.
-fn hidden(model: &BertXml, part: &Part<'_>, rows: &[u32], batch: &WindowBatch, device: &Device) -> Tensor<3> {
-    let inputs = Inputs::new(batch, device);
-    let Some(frozen) = &part.frozen else {
-        return model.encode(&inputs);
-    };
-    let plain = Inputs::new(batch, &device.clone().inner());
-    let states = frozen.states(&model.encoder.valid(), rows, &plain, batch.seq);
-    model.encoder.forward_rest(Tensor::from_inner(states), inputs.keep, frozen.layers)
 }
 
 #[cfg(test)]

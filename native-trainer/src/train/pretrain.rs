@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use bert_xml_core::data::nsp::Pair;
 use bert_xml_core::data::{
     MaskedTokens, Purpose, TokenStore, epoch_batches, epoch_pairs, mask_tokens, micro_batches, pad_pairs,
@@ -21,7 +21,7 @@ use rand::Rng;
 use serde_json::json;
 
 use super::memory::token_budget;
-use super::replicas::{MicroStep, Replicas, Step};
+use super::replicas::{MicroStep, Replicas};
 use super::resume::{Standing, interrupted, not_finite, save, save_best};
 use super::run::Run;
 use super::settings::PretrainSettings;
@@ -75,9 +75,9 @@ pub fn pretrain(
     run: &mut Run,
     devices: impl Into<Devices>,
 ) -> Result<()> {
-    settings.validate()?;
     let devices = devices.into();
     let (device, _) = devices.first().clone();
+    settings.validate()?;
     let config = match &input.start {
         Some(start) => EncoderConfig {
             hidden_dropout_prob: settings.dropout,
@@ -105,9 +105,7 @@ pub fn pretrain(
     ensure!(all > 0, "no note of the training split has two tokens: nothing to pretrain on");
     let steps = if settings.max_steps > 0 { all.min(settings.max_steps) } else { all };
 
-    let draws = config.hidden_dropout_prob > 0.0 || config.attention_probs_dropout_prob > 0.0;
-    let mut replicas = Replicas::new(&devices, draws);
-    let train_device = replicas.first().clone();
+    let train_device = device.clone().autodiff();
     train_device.seed(stream(context.seed, Purpose::Weights, [0, 0]).next_u64());
     let mut progress = context.start("pretrain", Some(steps), Unit::Steps);
     let fresh = match input.start {
@@ -124,7 +122,9 @@ pub fn pretrain(
     let Standing { mut model, mut optimizer, mut state } = standing;
     let listener = interrupt::Listener::new();
     let budget = token_budget(settings.micro_batch, devices.scarcest(), &config, settings.max_len);
-    let trainer = Trainer { context, settings, tokenizer: input.tokenizer, budget };
+    let draws = config.hidden_dropout_prob > 0.0 || config.attention_probs_dropout_prob > 0.0;
+    let replicas = &Replicas::new(&devices, draws);
+    let trainer = Trainer { context, settings, tokenizer: input.tokenizer, replicas, budget };
 
     let clock = Instant::now();
     let tokens_before = state.tokens;
@@ -143,13 +143,10 @@ pub fn pretrain(
         while state.step < end {
             let batch = &batches[(state.step - start) as usize];
             let rows = (&pairs[..], &lengths[..]);
-            let Step { gradients, losses: [mlm, nsp], tokens } =
-                trainer.gradients(&mut replicas, &model, &input.train.tokens, rows, batch, state.step)?;
-            let losses = Losses { mlm, nsp };
-            if !losses.sum().is_finite() {
-                let error = anyhow!("step {}: the loss is not finite (mlm {mlm}, nsp {nsp})", state.step + 1);
-                return Err(not_finite(error, state.step + 1, note_ids(&pairs, batch, input.train), run));
-            }
+            let (gradients, losses, tokens) =
+                trainer.gradients(&model, &input.train.tokens, rows, batch, state.step).map_err(|error| {
+                    not_finite(error, state.step + 1, note_ids(&pairs, batch, input.train), run)
+                })?;
             let rate = settings.optimizer.schedule(state.step, steps);
             model = optimizer.step(model, gradients, rate).0;
             state.step += 1;
@@ -215,21 +212,20 @@ struct Trainer<'a> {
     context: &'a Context,
     settings: &'a PretrainSettings,
     tokenizer: &'a Tokenizer,
+    replicas: &'a Replicas,
     budget: usize,
 }
 
 impl Trainer<'_> {
-    /// Gradients of one step's rows, the losses (of the masked language model, of next-sentence prediction) and the
-    /// tokens read.
+    /// Gradients of one step's rows, the losses and the tokens read.
     fn gradients(
         &self,
-        replicas: &mut Replicas,
         model: &PretrainModel,
         notes: &TokenStore,
         (pairs, lengths): (&[Pair], &[u32]),
         batch: &[u32],
         step: u64,
-    ) -> Result<Step<2>> {
+    ) -> Result<(GradientMap, Losses, usize)> {
         let (special, vocab) = (self.tokenizer.special(), self.tokenizer.vocab_size());
         let micro: Vec<_> = (0u64..)
             .zip(micro_batches(batch, lengths, self.budget))
@@ -242,7 +238,7 @@ impl Trainer<'_> {
             })
             .collect();
         let all_masked: usize = micro.iter().map(|(.., masked)| masked.targets.len()).sum();
-        replicas.step(model, micro.len(), |model, device, at| {
+        let step_done = self.replicas.step(model, micro.len(), |model, device, at| {
             let (rows, windows, masked) = &micro[at];
             device.seed(stream(self.context.seed, Purpose::Dropout, [step, at as u64]).next_u64());
             let mlm_share = masked.targets.len() as f64 / all_masked as f64;
@@ -253,7 +249,13 @@ impl Trainer<'_> {
             let mut grads = (mlm.clone() + nsp.clone()).backward();
             let gradients = GradientMap::take(model, "", &mut grads);
             MicroStep { gradients, losses: [mlm.inner(), nsp.inner()], tokens: windows.tokens() }
-        })
+        });
+        let [mlm, nsp] = step_done.losses;
+        let losses = Losses { mlm, nsp };
+        if !losses.sum().is_finite() {
+            bail!("step {}: the loss is not finite (mlm {}, nsp {})", step + 1, losses.mlm, losses.nsp);
+        }
+        Ok((step_done.gradients, losses, step_done.tokens))
     }
 
     /// Losses on dev pairs without dropout; none where dev has no pair.

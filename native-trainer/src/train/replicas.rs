@@ -8,9 +8,9 @@
 //! order in which gradients are added.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::Result;
 use bert_xml_core::model::gradients::{Gradient, GradientMap};
 use burn::module::Module;
 use burn::tensor::distributed::{ReduceOperation, all_reduce};
@@ -18,7 +18,7 @@ use burn::tensor::{Device, StreamId, Tensor};
 
 use crate::device::{DeviceChoice, has_nccl};
 use crate::devices::Devices;
-use crate::remote::lost::lost;
+use crate::remote::lost;
 use crate::talk;
 
 /// What one micro-batch gives: its share of the step's gradients and losses.
@@ -49,7 +49,7 @@ pub struct Replicas {
     /// Whether a micro-batch draws random numbers.
     draws: bool,
     /// Whether the weights are there: burn draws them in the first forward pass.
-    begun: bool,
+    begun: AtomicBool,
     sum: Sum,
 }
 
@@ -101,7 +101,7 @@ impl Replicas {
             seats: devices.all().iter().map(seat).collect(),
             turns: choices.iter().map(|_| Mutex::new(())).collect(),
             draws,
-            begun: false,
+            begun: AtomicBool::new(false),
             sum,
         }
     }
@@ -114,14 +114,14 @@ impl Replicas {
     /// Gradients and losses of a step of `count` micro-batches. `micro_step` is told a replica, its device and which
     /// micro-batch; it seeds the device itself.
     ///
-    /// # Errors
-    /// A worker that is lost; where a device of this machine fails, burn panics.
+    /// # Panics
+    /// As burn does where a device fails; of a worker that is lost, [`crate::remote::lost`] makes an error.
     pub fn step<M: Module, const LOSSES: usize>(
-        &mut self,
+        &self,
         model: &M,
         count: usize,
         micro_step: impl Fn(&M, &Device, usize) -> MicroStep<LOSSES> + Sync,
-    ) -> Result<Step<LOSSES>> {
+    ) -> Step<LOSSES> {
         let share = |seat: &Seat, model: &M, micro: &mut dyn Iterator<Item = usize>| {
             let mut share = Share { gradients: GradientMap::default(), losses: Vec::new(), tokens: 0 };
             for at in micro {
@@ -137,9 +137,10 @@ impl Replicas {
         let devices = self.seats.len();
         if devices == 1 {
             let share = share(&self.seats[0], model, &mut (0..count));
-            return Ok(Step::of(vec![share], |mut all| all.remove(0)));
+            return Step::of(vec![share], |mut all| all.remove(0));
         }
-        if !self.begun && count < devices {
+        let begun = self.begun.swap(true, Ordering::Relaxed);
+        if !begun && count < devices {
             talk::warn(&format!(
                 "a step has {count} micro-batches: {} of {devices} devices stand idle; a smaller --micro-batch gives \
                  them work",
@@ -148,8 +149,8 @@ impl Replicas {
         }
         // The weights are drawn between the first dropouts, as on one device: before there are replicas of them.
         let mut shares: Vec<_> =
-            if self.begun { Vec::new() } else { vec![share(&self.seats[0], model, &mut (0..count.min(1)))] };
-        let first = usize::from(!self.begun) * devices;
+            if begun { Vec::new() } else { vec![share(&self.seats[0], model, &mut (0..count.min(1)))] };
+        let first = usize::from(!begun) * devices;
         let replicas: Vec<M> =
             self.seats[..devices.min(count)].iter().map(|seat| model.clone().fork(&seat.device)).collect();
         // One stream of work a device over all steps, whatever thread brings it: memory is kept for each.
@@ -171,15 +172,10 @@ impl Replicas {
         for (seat, ended) in seats.iter().zip(ended) {
             match ended {
                 Ok(share) => shares.push(share),
-                Err(panic) if matches!(seat.choice, DeviceChoice::Remote(_)) => {
-                    return Err(lost(&seat.choice.to_string(), panic.as_ref()));
-                }
-                Err(panic) => std::panic::resume_unwind(panic),
+                Err(panic) => lost::on(seat.choice, panic),
             }
         }
-        let step = Step::of(shares, |gradients| self.add_up(gradients));
-        self.begun = true;
-        Ok(step)
+        Step::of(shares, |gradients| self.add_up(gradients))
     }
 
     /// Waits until no other device draws from the seat's stream of random numbers.
@@ -291,7 +287,7 @@ fn filled_up(maps: &mut [GradientMap], devices: &[Device]) -> BTreeSet<(String, 
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use burn::nn::{Linear, LinearConfig};
 
@@ -307,7 +303,7 @@ mod tests {
     }
 
     /// The mean of (w · row)² over all rows, and its gradient, from micro-batches of these lengths.
-    fn square(replicas: &mut Replicas, model: &Linear, lengths: &[usize]) -> Step<1> {
+    fn square(replicas: &Replicas, model: &Linear, lengths: &[usize]) -> Step<1> {
         let starts: Vec<usize> = lengths.iter().scan(0, |at, len| Some(std::mem::replace(at, *at + len))).collect();
         let micro_step = |model: &Linear, device: &Device, at: usize| {
             let data: Vec<f32> = ROWS[starts[at]..][..lengths[at]].concat();
@@ -318,7 +314,7 @@ mod tests {
             let gradients = GradientMap::take(model, "", &mut gradients);
             MicroStep { gradients, losses: [loss.inner()], tokens: lengths[at] }
         };
-        replicas.step(model, lengths.len(), micro_step).unwrap()
+        replicas.step(model, lengths.len(), micro_step)
     }
 
     fn model(device: &Device) -> Linear {
@@ -336,12 +332,12 @@ mod tests {
             expected.iter_mut().zip(row).for_each(|(sum, value)| *sum += 2.0 / 7.0 * score * value);
         }
         for words in ["cpu", "cpu,cpu", "cpu,cpu,cpu"] {
-            let mut replicas = replicas(words);
+            let replicas = replicas(words);
             let model = model(replicas.first());
             for lengths in [&[7][..], &[3, 4], &[2, 1, 4], &[1, 2, 1, 1, 2]] {
                 // The second step has replicas of weights that are there already.
                 for _ in 0..2 {
-                    let step = square(&mut replicas, &model, lengths);
+                    let step = square(&replicas, &model, lengths);
                     let found: Vec<f32> = step.gradients.to_values()["weight"].data.clone();
                     let close = found.iter().zip(expected).all(|(found, wanted)| (found - wanted).abs() < 1e-5);
                     assert!(close, "{words} {lengths:?}: {found:?}, not {expected:?}");
@@ -356,16 +352,15 @@ mod tests {
 
     #[test]
     fn every_micro_batch_is_taken_once_and_in_turn() {
-        let mut replicas = replicas("cpu,cpu,cpu");
+        let replicas = replicas("cpu,cpu,cpu");
         let model = model(replicas.first());
         let taken: Vec<AtomicUsize> = (0..8).map(|_| AtomicUsize::new(0)).collect();
         for round in 1..=3 {
-            let step = replicas.step(&model, 8, |_, device, at| {
+            let step: Step<1> = replicas.step(&model, 8, |_, device, at| {
                 taken[at].fetch_add(1, Ordering::Relaxed);
                 let losses = [Tensor::from_floats([at as f32], &device.clone().inner())];
                 MicroStep { gradients: GradientMap::default(), losses, tokens: 1 }
             });
-            let step: Step<1> = step.unwrap();
             assert_eq!((step.losses, step.tokens), ([28.0], 8));
             assert!(taken.iter().all(|taken| taken.load(Ordering::Relaxed) == round), "{taken:?}");
         }
