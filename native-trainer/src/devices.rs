@@ -82,7 +82,9 @@ impl DeviceList {
         kinds.dedup();
         if kinds.len() > 1 {
             return Err(hinted(
-                format!("--device {self}: a worker over WebSocket and one over Iroh cannot send each other numbers"),
+                format!(
+                    "--device {self}: a worker over WebSocket and one over Iroh cannot send each other numbers"
+                ),
                 "serve all of them the same way",
             ));
         }
@@ -128,8 +130,13 @@ impl Devices {
     /// Those of the work; a worker that is lost.
     pub fn run<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let remote = |choice: &DeviceChoice| matches!(choice, DeviceChoice::Remote(_));
-        let names: Vec<String> =
-            self.0.iter().map(|(_, choice)| choice).filter(|choice| remote(choice)).map(ToString::to_string).collect();
+        let names: Vec<String> = self
+            .0
+            .iter()
+            .map(|(_, choice)| choice)
+            .filter(|choice| remote(choice))
+            .map(ToString::to_string)
+            .collect();
         if names.is_empty() { work() } else { lost::catching(&names.join(","), work) }
     }
 }

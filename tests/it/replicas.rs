@@ -39,7 +39,8 @@ fn two_replicas_take_the_steps_of_one() {
     let at = |name: &str| argument(&folder.path().join(name)).to_owned();
     let (corpus, vocab) = (made.join("corpus"), made.join("vocab"));
     let common = ["--recipe", "demo", "--corpus", argument(&corpus), "--batch", "8", "--max-len", "48"];
-    let common = [&common[..], &["--micro-batch", "96", "--max-steps", "8", "--epochs", "1", "--set"]].concat();
+    let common =
+        [&common[..], &["--micro-batch", "96", "--max-steps", "8", "--epochs", "1", "--set"]].concat();
     let train = |step: &[&str], run: &str, devices: &str| {
         let ended = call(devices, &[step, &common, &["checkpoint_every=3", "--out", run]].concat());
         assert_eq!(ended.code, Some(0), "{devices}: {}", ended.stderr);
@@ -77,7 +78,11 @@ fn what_does_not_share_its_work_refuses_several_devices_and_idle_ones_are_told()
     };
     let ended = call(&[]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(ended.stderr.contains("a step has 1 micro-batches: 1 of 2 devices stand idle"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("a step has 1 micro-batches: 1 of 2 devices stand idle"),
+        "{}",
+        ended.stderr
+    );
 
     let folder = argument(&run);
     let ended = self::call("cpu,cpu", &["encode", "--model", folder, "--input", "none", "--out", "none"]);

@@ -86,7 +86,9 @@ pub fn check(root: &Path, binary: &Path) -> Result<()> {
     let id = iroh.place.split('@').next().unwrap_or_default();
     let port = iroh.place.rsplit(':').next().unwrap_or_default();
     let by_iroh = format!("remote:{id}@127.0.0.1:{port}");
-    for (name, devices) in [("one worker", &of_one), ("two workers", &both), ("one worker over Iroh", &by_iroh)] {
+    for (name, devices) in
+        [("one worker", &of_one), ("two workers", &both), ("one worker over Iroh", &by_iroh)]
+    {
         let start = Instant::now();
         let worst = largest_difference(&local, &check.curve(name, devices)?)?;
         told += &format!("; {:.1} s on {name} (differs by {worst:.1e})", start.elapsed().as_secs_f64());
@@ -169,7 +171,9 @@ impl Check<'_> {
         ensure!(said.contains(" failed: ") && said.contains("go on with --resume"), "{said}");
         ensure!(!said.contains("panicked"), "{said}");
         let worst = largest_difference(local, &self.curve("killed", &both(&listen()?))?)?;
-        eprintln!("a killed worker ends the run:\n{said}and it goes on with another (differs by {worst:.1e})");
+        eprintln!(
+            "a killed worker ends the run:\n{said}and it goes on with another (differs by {worst:.1e})"
+        );
         Ok(())
     }
 }

@@ -33,7 +33,9 @@ pub enum Worker {
 
 /// Words that name no worker.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no worker's address; it must be ws://HOST:PORT or ID@HOST:PORT, with #INDEX for one of its devices")]
+#[error(
+    "`{0}` is no worker's address; it must be ws://HOST:PORT or ID@HOST:PORT, with #INDEX for one of its devices"
+)]
 pub struct AddressError(String);
 
 impl FromStr for RemoteAddress {
@@ -48,8 +50,7 @@ impl FromStr for RemoteAddress {
         let fits = match worker.strip_prefix("ws://") {
             Some(place) => is_host_and_port(place),
             None => {
-                let (id, dial) =
-                    worker.split_once('@').map_or((worker, None), |(id, dial)| (id, Some(dial)));
+                let (id, dial) = worker.split_once('@').map_or((worker, None), |(id, dial)| (id, Some(dial)));
                 let id_fits = id.len() == ID_DIGITS && id.bytes().all(|digit| digit.is_ascii_hexdigit());
                 id_fits && dial.is_none_or(is_host_and_port)
             }
@@ -117,7 +118,9 @@ mod tests {
         assert_eq!(found.index(), 3);
         let worker = Worker::Iroh { id: Box::leak(id.clone().into_boxed_str()), dial: Some("node7:4433") };
         assert_eq!(found.worker(), worker);
-        for words in ["", "ws://", "ws://node", "ws://node:port", "ws://:1", "node:1", "abc@node:1", "ws://a:1#x"] {
+        for words in
+            ["", "ws://", "ws://node", "ws://node:port", "ws://:1", "node:1", "abc@node:1", "ws://a:1#x"]
+        {
             assert!(words.parse::<RemoteAddress>().is_err(), "{words}");
         }
         assert!(format!("{id}@node7").parse::<RemoteAddress>().is_err());

@@ -30,7 +30,9 @@ pub(crate) fn connect(address: RemoteAddress) -> Result<Device> {
     Device::remote_options(&host).device_index(address.index()).init().map_err(|error| {
         let hint = match &error {
             ConnectError::Unauthorized => format!("{TOKEN_FILE} must name the same token on both sides"),
-            ConnectError::NoSuchDevice { .. } => "devices are counted from 0 in the worker's --device".to_owned(),
+            ConnectError::NoSuchDevice { .. } => {
+                "devices are counted from 0 in the worker's --device".to_owned()
+            }
             ConnectError::IncompatibleProtocol { .. } => "run the same release on both sides".to_owned(),
             ConnectError::NoAddress => {
                 "name one, as in remote:ID@HOST:PORT, or a relay by BERT_XML_RELAYS".to_owned()

@@ -42,8 +42,10 @@ fn lost(names: &str, panic: &(dyn Any + Send)) -> Error {
     };
     let first = FIRST.lock().unwrap_or_else(PoisonError::into_inner).take();
     let cause = first.unwrap_or_else(|| said(panic));
-    // Its first line says it; a backtrace may follow.
-    let cause = cause.lines().next().unwrap_or_default();
+    // burn tells the reason behind `Caused by:`; a backtrace may follow.
+    let mut lines = cause.lines();
+    let reason = lines.clone().skip_while(|line| *line != "Caused by:").nth(1);
+    let cause = reason.or_else(|| lines.next()).unwrap_or_default().trim();
     hinted(
         format!("{names} failed: {cause}"),
         "look at the worker's own output, start it again, and go on with --resume",
@@ -67,11 +69,13 @@ mod tests {
     #[test]
     fn a_panic_on_a_worker_is_an_error_with_its_first_reason() {
         let error = catching::<()>("two workers", || {
-            let reader = std::thread::spawn(|| panic!("the stream closed\nbacktrace"));
+            let reader = std::thread::spawn(|| {
+                panic!("no data: (An error\nCaused by:\n  the stream closed\nbacktrace")
+            });
             on("remote:ws://a:1", reader.join().unwrap_err())
         });
         assert_eq!(error.unwrap_err().to_string(), "remote:ws://a:1 failed: the stream closed");
-        let error = catching::<()>("remote:ws://a:1,remote:ws://b:1", || panic!("no answer"));
+        let error = catching::<()>("remote:ws://a:1,remote:ws://b:1", || panic!("no answer\nbacktrace"));
         assert_eq!(error.unwrap_err().to_string(), "remote:ws://a:1,remote:ws://b:1 failed: no answer");
         assert_eq!(catching("x", || Ok(3)).unwrap(), 3);
     }

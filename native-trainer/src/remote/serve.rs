@@ -29,7 +29,9 @@ impl FromStr for Listen {
 
     fn from_str(words: &str) -> Result<Self, ListenError> {
         if let Some(place) = words.strip_prefix("ws://")
-            && place.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            && place
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
         {
             return Ok(Self::WebSocket(place.to_owned()));
         }
@@ -65,7 +67,11 @@ pub struct Serving {
 /// # Errors
 /// Always.
 #[cfg(not(feature = "remote"))]
-pub fn serve(_devices: Vec<Device>, _serving: &Serving, _ready: impl FnOnce(&str) -> Result<()>) -> Result<()> {
+pub fn serve(
+    _devices: Vec<Device>,
+    _serving: &Serving,
+    _ready: impl FnOnce(&str) -> Result<()>,
+) -> Result<()> {
     Err(hinted(
         "this binary was built without remote devices",
         "build it with `cargo build --release -p bert-xml-trainer --features remote`",
@@ -87,7 +93,8 @@ pub fn serve(devices: Vec<Device>, serving: &Serving, ready: impl FnOnce(&str) -
     let token = TokenAuthorizer::new(serving.token.as_str())?;
     let transport: Transport = match &serving.listen {
         Listen::WebSocket(place) => {
-            let listener = std::net::TcpListener::bind(place).with_context(|| format!("listening at {place}"))?;
+            let listener =
+                std::net::TcpListener::bind(place).with_context(|| format!("listening at {place}"))?;
             ready(&format!("ws://{}", listener.local_addr()?))?;
             WebSocketTransport::from_listener(listener).into()
         }
@@ -96,7 +103,11 @@ pub fn serve(devices: Vec<Device>, serving: &Serving, ready: impl FnOnce(&str) -
                 .with_context(|| format!("the worker's key {}", serving.key_file.display()))?;
             let relays = super::connect::relays(serving.relays.as_deref())?;
             let transport = IrohTransport::new(identity).with_relays(relays).with_port(*port);
-            ready(&format!("{}@{}:{port}", transport.id(), sysinfo::System::host_name().unwrap_or_default()))?;
+            ready(&format!(
+                "{}@{}:{port}",
+                transport.id(),
+                sysinfo::System::host_name().unwrap_or_default()
+            ))?;
             transport.into()
         }
     };
@@ -113,7 +124,8 @@ pub fn serve(devices: Vec<Device>, serving: &Serving, ready: impl FnOnce(&str) -
         }
         answer
     });
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting threads")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting threads")?;
     runtime.block_on(server.serve_async(transport)).with_context(|| format!("serving at {}", serving.listen))
 }
 

@@ -25,14 +25,17 @@ pub fn read(file: Option<&Path>) -> Result<String> {
     let named = file.map(Path::to_owned).or_else(|| std::env::var_os(TOKEN_FILE).map(Into::into));
     let (token, from) = match (named, std::env::var(TOKEN)) {
         (Some(path), _) => {
-            let token = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+            let token =
+                std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
             (token, path.display().to_string())
         }
         (None, Ok(token)) => (token, TOKEN.to_owned()),
         (None, Err(_)) => {
             return Err(hinted(
                 "worker and trainer share a token, and none was given",
-                format!("make one with `openssl rand -hex 32 > token` and name it by {TOKEN_FILE}=token on both sides"),
+                format!(
+                    "make one with `openssl rand -hex 32 > token` and name it by {TOKEN_FILE}=token on both sides"
+                ),
             ));
         }
     };
@@ -58,7 +61,12 @@ mod tests {
         assert_eq!(read(Some(&path)).unwrap(), "0123456789abcdef");
         std::fs::write(&path, "secret\n").unwrap();
         let error = read(Some(&path)).unwrap_err().to_string();
-        assert!(error.ends_with("has 6 bytes: at least 16 are asked for") && !error.contains("secret"), "{error}");
-        assert!(format!("{:#}", read(Some(&folder.path().join("none"))).unwrap_err()).starts_with("reading "));
+        assert!(
+            error.ends_with("has 6 bytes: at least 16 are asked for") && !error.contains("secret"),
+            "{error}"
+        );
+        assert!(
+            format!("{:#}", read(Some(&folder.path().join("none"))).unwrap_err()).starts_with("reading ")
+        );
     }
 }

@@ -87,7 +87,10 @@ impl Replicas {
         let choices: Vec<DeviceChoice> = devices.all().iter().map(|(_, choice)| *choice).collect();
         // The first device of each stream stands for it.
         let stream_of = |choice: DeviceChoice| {
-            choices.iter().position(|&other| one_stream(choice, other)).expect("a device shares its own stream")
+            choices
+                .iter()
+                .position(|&other| one_stream(choice, other))
+                .expect("a device shares its own stream")
         };
         let seat = |(device, choice): &(Device, DeviceChoice)| Seat {
             device: device.clone().autodiff(),
@@ -197,7 +200,11 @@ impl Replicas {
         let devices: Vec<Device> = self.seats.iter().map(|seat| seat.device.clone().inner()).collect();
         let mut cards = vec![GradientMap::default(); devices.len()];
         for map in gradients {
-            let at = map.0.values().next().and_then(|found| devices.iter().position(|device| *device == found.flat.device()));
+            let at = map
+                .0
+                .values()
+                .next()
+                .and_then(|found| devices.iter().position(|device| *device == found.flat.device()));
             cards[at.unwrap_or(0)].add_all(map);
         }
         let shapes = filled_up(&mut cards, &devices);
@@ -205,14 +212,17 @@ impl Replicas {
         let begun: Vec<Vec<_>> = cards
             .into_iter()
             .map(|map| {
-                let begin = |gradient: Gradient| all_reduce(gradient.flat, ReduceOperation::Sum, devices.clone());
+                let begin =
+                    |gradient: Gradient| all_reduce(gradient.flat, ReduceOperation::Sum, devices.clone());
                 map.0.into_values().map(begin).collect()
             })
             .collect();
-        let mut done = begun.into_iter().map(|card| card.into_iter().map(|sum| sum.resolve()).collect::<Vec<_>>());
+        let mut done =
+            begun.into_iter().map(|card| card.into_iter().map(|sum| sum.resolve()).collect::<Vec<_>>());
         let first = done.next().expect("there is a first card");
         done.for_each(drop);
-        let named = shapes.into_iter().zip(first).map(|((path, shape), flat)| (path, Gradient { shape, flat }));
+        let named =
+            shapes.into_iter().zip(first).map(|((path, shape), flat)| (path, Gradient { shape, flat }));
         GradientMap(named.collect())
     }
 }
@@ -259,7 +269,11 @@ fn sum_on(device: &Device, gradients: Vec<GradientMap>) -> GradientMap {
     let mut sum = GradientMap::default();
     for map in gradients {
         let moved = map.0.into_iter().map(|(path, gradient)| {
-            let flat = if gradient.flat.device() == *device { gradient.flat } else { gradient.flat.to_device(device) };
+            let flat = if gradient.flat.device() == *device {
+                gradient.flat
+            } else {
+                gradient.flat.to_device(device)
+            };
             (path, Gradient { flat, ..gradient })
         });
         sum.add_all(GradientMap(moved.collect()));
@@ -304,7 +318,8 @@ mod tests {
 
     /// The mean of (w · row)² over all rows, and its gradient, from micro-batches of these lengths.
     fn square(replicas: &Replicas, model: &Linear, lengths: &[usize]) -> Step<1> {
-        let starts: Vec<usize> = lengths.iter().scan(0, |at, len| Some(std::mem::replace(at, *at + len))).collect();
+        let starts: Vec<usize> =
+            lengths.iter().scan(0, |at, len| Some(std::mem::replace(at, *at + len))).collect();
         let micro_step = |model: &Linear, device: &Device, at: usize| {
             let data: Vec<f32> = ROWS[starts[at]..][..lengths[at]].concat();
             let rows = Tensor::<1>::from_floats(data.as_slice(), device).reshape([lengths[at], 2]);
@@ -339,7 +354,8 @@ mod tests {
                 for _ in 0..2 {
                     let step = square(&replicas, &model, lengths);
                     let found: Vec<f32> = step.gradients.to_values()["weight"].data.clone();
-                    let close = found.iter().zip(expected).all(|(found, wanted)| (found - wanted).abs() < 1e-5);
+                    let close =
+                        found.iter().zip(expected).all(|(found, wanted)| (found - wanted).abs() < 1e-5);
                     assert!(close, "{words} {lengths:?}: {found:?}, not {expected:?}");
                     assert_eq!(step.tokens, 7);
                     let scores = ROWS.map(|row| 0.5 * row[0] - 1.5 * row[1]);
