@@ -51,6 +51,8 @@ enum Command {
     Export(commands::export::Options),
     /// Read a Hugging Face BERT checkpoint
     Import(commands::import::Options),
+    /// Serve this machine's devices to a training on another one
+    Worker(commands::worker::Options),
     /// Measure training and inference
     Bench(commands::bench::Options),
     /// Train linear and constant baselines on a corpus
@@ -111,6 +113,7 @@ fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Encode(options) => commands::encode::run(context, &options),
         Command::Export(options) => commands::export::run(context, &options),
         Command::Import(options) => commands::import::run(context, &options),
+        Command::Worker(options) => commands::worker::run(context, &options),
         Command::Bench(options) => commands::bench::run(context, &options),
         Command::Baseline(options) => commands::baseline::run(context, &options),
         Command::Demo(options) => commands::demo::run(context, &options),

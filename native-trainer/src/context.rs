@@ -2,13 +2,14 @@
 
 use clap::Args;
 
-use crate::device::DeviceChoice;
+use crate::devices::DeviceList;
 use crate::progress::{Progress, ProgressMode, Unit};
 
 /// Options that every subcommand takes.
 #[derive(Clone, Debug, Args)]
 pub struct Context {
-    /// Where tensors live: auto, cpu, `wgpu[:INDEX]` or `cuda[:INDEX]`
+    /// Where tensors live: auto, cpu, `wgpu[:INDEX]`, `cuda[:INDEX]` or `remote:ADDRESS` of a worker; training shares
+    /// its steps over several, as in cuda:0,1,2,3
     #[arg(
         long,
         global = true,
@@ -16,7 +17,7 @@ pub struct Context {
         env = "BERT_XML_DEVICE",
         help_heading = "Global options"
     )]
-    pub device: DeviceChoice,
+    pub device: DeviceList,
     /// Seed of every random stream
     #[arg(long, global = true, default_value_t = 1, help_heading = "Global options")]
     pub seed: u64,
@@ -28,7 +29,7 @@ pub struct Context {
 impl Default for Context {
     /// The defaults of the command line, but silent: what tests use.
     fn default() -> Self {
-        Self { device: DeviceChoice::Auto, seed: 1, progress: ProgressMode::None }
+        Self { device: DeviceList::default(), seed: 1, progress: ProgressMode::None }
     }
 }
 

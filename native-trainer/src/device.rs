@@ -6,6 +6,9 @@ use std::str::FromStr;
 use burn::tensor::Device;
 
 use crate::error::hinted;
+use crate::remote::RemoteAddress;
+use crate::remote::address::AddressError;
+use crate::remote::connect::connect;
 
 /// Where tensors live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,19 +22,36 @@ pub enum DeviceChoice {
     Wgpu(usize),
     /// burn's CUDA backend, the card of this index.
     Cuda(usize),
+    /// A device of another machine, which `bert-xml worker` serves.
+    Remote(RemoteAddress),
 }
 
 /// A word that names no device.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no device; it must be auto, cpu, wgpu, wgpu:INDEX, cuda or cuda:INDEX")]
-pub struct DeviceError(String);
+pub enum DeviceError {
+    /// None of the words for one.
+    #[error("`{0}` is no device; it must be auto, cpu, wgpu, wgpu:INDEX, cuda, cuda:INDEX or remote:ADDRESS")]
+    Word(String),
+    /// The address behind `remote:`.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// In a list.
+    #[error("`{0}` stands twice in the list of devices")]
+    Twice(String),
+    /// In a list.
+    #[error("`auto` stands alone: a list names its devices")]
+    AutoInList,
+}
 
 impl FromStr for DeviceChoice {
     type Err = DeviceError;
 
     fn from_str(word: &str) -> Result<Self, DeviceError> {
+        if let Some(address) = word.strip_prefix("remote:") {
+            return Ok(Self::Remote(address.parse()?));
+        }
         let (kind, index) = word.split_once(':').map_or((word, None), |(kind, index)| (kind, Some(index)));
-        let error = || DeviceError(word.to_owned());
+        let error = || DeviceError::Word(word.to_owned());
         let number = index.map_or(Ok(0), |index| index.parse().map_err(|_| error()));
         match kind {
             "auto" if index.is_none() => Ok(Self::Auto),
@@ -50,6 +70,7 @@ impl fmt::Display for DeviceChoice {
             Self::Cpu => f.write_str("cpu"),
             Self::Wgpu(index) => write!(f, "wgpu:{index}"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Remote(address) => write!(f, "remote:{address}"),
         }
     }
 }
@@ -69,6 +90,7 @@ impl DeviceChoice {
             Self::Cpu => Ok((Device::flex(), self)),
             Self::Wgpu(index) => Ok((wgpu(index)?, self)),
             Self::Cuda(index) => Ok((cuda(index)?, self)),
+            Self::Remote(address) => Ok((connect(address)?, self)),
         }
     }
 }
@@ -95,6 +117,19 @@ fn cuda(index: usize) -> anyhow::Result<Device> {
         ));
     }
     probed(&format!("cuda:{index}"), move || Device::cuda(index))
+}
+
+/// Whether NCCL, by which cards add up among themselves, is on this machine.
+#[cfg(feature = "cuda")]
+pub fn has_nccl() -> bool {
+    // SAFETY: NCCL's initialisers have no preconditions; the library is closed again.
+    ["libnccl.so.2", "libnccl.so"].into_iter().any(|name| unsafe { libloading::Library::new(name) }.is_ok())
+}
+
+/// Whether NCCL, by which cards add up among themselves, is on this machine; this binary has no use for it.
+#[cfg(not(feature = "cuda"))]
+pub fn has_nccl() -> bool {
+    false
 }
 
 #[cfg(not(feature = "wgpu"))]
@@ -136,11 +171,11 @@ mod tests {
 
     #[test]
     fn words_are_read_and_written() {
-        for word in ["auto", "cpu", "wgpu:1", "cuda:3"] {
+        for word in ["auto", "cpu", "wgpu:1", "cuda:3", "remote:ws://node7:3000#1"] {
             assert_eq!(word.parse::<DeviceChoice>().unwrap().to_string(), word);
         }
         assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
-        for word in ["gpu", "cpu:1", "cuda:x", "cuda:"] {
+        for word in ["gpu", "cpu:1", "cuda:x", "cuda:", "remote:", "remote:node7"] {
             assert!(word.parse::<DeviceChoice>().is_err(), "{word}");
         }
     }

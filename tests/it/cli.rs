@@ -122,6 +122,7 @@ fn errors_say_what_is_wrong_and_what_to_do() {
         vec!["export", "--model", "empty", "--out", "e"],
         vec!["import", "empty", "--out", "i"],
         vec!["baseline", "--corpus", "empty", "--out", "b"],
+        vec!["worker", "--listen", "iroh:4433", "--token-file", "none"],
         vec!["demo", "--out", "full"],
     ];
     let said: Vec<String> = calls.iter().map(|call| transcript(folder.path(), call)).collect();

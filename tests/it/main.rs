@@ -15,6 +15,7 @@ mod outputs;
 mod predict;
 mod prepare;
 mod process;
+mod replicas;
 mod shards;
 mod shipping;
 mod signals;

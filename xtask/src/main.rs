@@ -11,6 +11,7 @@ mod stages;
 mod stamp;
 mod vulkan;
 mod wasm_target;
+mod workers;
 
 use std::{path::Path, process::ExitCode};
 

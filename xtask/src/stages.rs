@@ -1,9 +1,9 @@
 //! `cargo xtask test`: the stages that have to hold, in order, and the time each took.
 
-use crate::{npm, package, program, vulkan, wasm_target};
+use crate::{npm, package, program, vulkan, wasm_target, workers};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -35,21 +35,23 @@ enum Work {
     Wasm(&'static [&'static str]),
     /// burn on wgpu against burn on the CPU, with the binary of the stage `gpu`.
     Vulkan,
+    /// Two workers against one device, with the binary of the stage `gpu`.
+    Remote,
     /// The npm package, as `cargo xtask package` builds it; the bundlers, which come from the registry, are left to that command.
     Package,
     /// `npm ci`, then scripts of a folder.
     Npm(&'static str, &'static [&'static str]),
 }
 
-/// The trainer with all that is off by default: both backends of graphics cards (this needs no card and no CUDA) and
-/// Parquet.
+/// The trainer with all that is off by default: both backends of graphics cards (this needs no card and no CUDA), Parquet
+/// and devices of other machines.
 const GPU_BUILD: &[&str] = &[
     "build",
     "--locked",
     "-p",
     "bert-xml-trainer",
     "--features",
-    "cuda,wgpu,parquet",
+    "cuda,wgpu,parquet,remote",
     "--profile",
     GPU_PROFILE,
 ];
@@ -62,7 +64,7 @@ const PARQUET_TESTS: &[&str] = &[
     "bert-xml-trainer",
     "--lib",
     "--features",
-    "cuda,wgpu,parquet",
+    "cuda,wgpu,parquet,remote",
     "--profile",
     GPU_PROFILE,
     "parquet",
@@ -100,6 +102,7 @@ const STAGES: &[Stage] = &[
     },
     stage("gpu", Group::Building, Work::Cargo(GPU_BUILD)),
     stage("vulkan", Group::Testing, Work::Vulkan),
+    stage("remote", Group::Testing, Work::Remote),
     stage("parquet", Group::Testing, Work::Cargo(PARQUET_TESTS)),
     stage("package", Group::Building, Work::Package),
     stage("npm", Group::Browsing, Work::Npm("wasm", &["check", "test"])),
@@ -117,6 +120,7 @@ impl Stage {
         match self.work {
             Work::Cargo(words) | Work::Wasm(words) => format!("cargo {}", words.join(" ")),
             Work::Vulkan => "bert-xml predict --device wgpu, on a Vulkan of the processor".into(),
+            Work::Remote => "bert-xml pretrain --device remote:…, with workers on this machine".into(),
             Work::Package => "cargo xtask package --no-bundlers".into(),
             Work::Npm(folder, scripts) => {
                 let scripts: Vec<String> =
@@ -129,7 +133,7 @@ impl Stage {
     /// What is missing here for this stage, if anything is. Gets what can be got.
     fn lacking(&self) -> Option<String> {
         match self.work {
-            Work::Cargo(_) => None,
+            Work::Cargo(_) | Work::Remote => None,
             Work::Vulkan => vulkan::lacking(),
             Work::Wasm(_) => wasm_target::ensure().err().map(|error| format!("{error:#}")),
             Work::Package => match wasm_target::ensure() {
@@ -140,14 +144,18 @@ impl Stage {
         }
     }
 
+    /// The binary of the stage `gpu`, built where it is not there.
+    fn gpu_binary(&self, root: &Path) -> Result<PathBuf> {
+        run_cargo(root, GPU_BUILD, self.env)?;
+        let built = package::target_directory(root)?.join(GPU_PROFILE);
+        Ok(built.join(format!("bert-xml{}", std::env::consts::EXE_SUFFIX)))
+    }
+
     fn run(&self, root: &Path) -> Result<()> {
         match self.work {
             Work::Cargo(words) | Work::Wasm(words) => run_cargo(root, words, self.env),
-            Work::Vulkan => {
-                run_cargo(root, GPU_BUILD, self.env)?;
-                let built = package::target_directory(root)?.join(GPU_PROFILE);
-                vulkan::check(root, &built.join(format!("bert-xml{}", std::env::consts::EXE_SUFFIX)))
-            }
+            Work::Vulkan => vulkan::check(root, &self.gpu_binary(root)?),
+            Work::Remote => workers::check(root, &self.gpu_binary(root)?),
             Work::Package => package::run(root, &["--no-bundlers".into()]),
             Work::Npm(folder, scripts) => {
                 let folder = root.join(folder);

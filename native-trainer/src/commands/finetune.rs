@@ -196,7 +196,7 @@ pub(super) fn train_once(
     if encoder.is_none() && settings.head == HeadKind::Xml && settings.label_init == LabelInit::Semantic {
         talk::warn("no pretrained encoder to read descriptions with: label embeddings start at random");
     }
-    let device = context.device.open()?;
+    let devices = context.device.open_all()?;
     let vocabulary = tokenizer_digest(&tokenizer)?;
     let tokens = options.tokens.as_deref().map(|folder| TokenFolder::open(folder, &corpus, &vocabulary));
     let tokens = tokens.transpose()?;
@@ -218,8 +218,11 @@ pub(super) fn train_once(
     warn_of_outside(&train, &dev);
     let labels = corpus.labels();
     let input = FinetuneInput { train: &train, dev: &dev, tokenizer: &tokenizer, labels, encoder };
-    let done = finetune(context, settings, input, &mut run, device)?;
-    write_model(&run, settings, &done, &tokenizer, &corpus)?;
+    let done = devices.run(|| {
+        let done = finetune(context, settings, input, &mut run, devices.clone())?;
+        write_model(&run, settings, &done, &tokenizer, &corpus)?;
+        Ok(done)
+    })?;
     match &done.dev {
         Some(report) => writeln!(stdout(), "dev, epoch {}:\n\n{}", done.epoch, report.to_markdown())?,
         None => talk::warn("dev has no note with a code: the last epoch was kept, with threshold 0.5"),

@@ -16,6 +16,7 @@ pub mod predict;
 pub mod encode;
 pub mod export;
 pub mod import;
+pub mod worker;
 pub mod bench;
 pub mod baseline;
 pub mod demo;

@@ -77,7 +77,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
         (None, Some(path)) => open_vocabulary(path, false)?,
         (None, None) => unreachable!("clap asks for one of the two"),
     };
-    let (device, choice) = context.device.open()?;
+    let devices = context.device.open_all()?;
     let vocabulary = tokenizer_digest(&tokenizer)?;
     let tokens = options.tokens.as_deref().map(|folder| TokenFolder::open(folder, &corpus, &vocabulary));
     let tokens = tokens.transpose()?;
@@ -92,7 +92,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     };
     let (train, dev) = (read(Split::Train)?, read(Split::Dev)?);
     let input = PretrainInput { train: &train, dev: &dev, tokenizer: &tokenizer, start };
-    pretrain(context, &settings, input, &mut run, (device, choice))?;
+    devices.run(|| pretrain(context, &settings, input, &mut run, devices.clone()))?;
     talk::say(&format!("encoder in {}", options.out.join("encoder").display()));
     Ok(())
 }

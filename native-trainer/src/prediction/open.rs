@@ -9,13 +9,14 @@ use bert_xml_core::quantization::Precision;
 
 use super::place::ModelPlace;
 use crate::device::DeviceChoice;
+use crate::devices::DeviceList;
 
 /// Reads a model with its head: on the CPU for the CPU engine, in the precision in which it is stored; elsewhere for
 /// burn, in f32.
 ///
 /// # Errors
 /// The path holds no such model; a device that this machine does not have.
-pub fn open_coder(path: &Path, device: DeviceChoice) -> Result<Coder> {
+pub fn open_coder(path: &Path, device: DeviceList) -> Result<Coder> {
     let place = ModelPlace::find_coder(path)?;
     let told = || place.display().to_string();
     let (device, choice) = device.open()?;

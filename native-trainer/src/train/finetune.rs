@@ -23,12 +23,13 @@ use super::finetune_rows::Placed;
 use super::memory::token_budget;
 use super::pace::Pace;
 use super::precision::check_precision;
+use super::replicas::{MicroStep, Replicas};
 use super::resume::{Standing, interrupted, not_finite, save, save_best};
 use super::run::Run;
 use super::settings::{FinetuneSettings, KeepBy};
 use super::start::{FinetuneInput, fresh_model};
 use crate::context::Context;
-use crate::device::DeviceChoice;
+use crate::devices::Devices;
 use crate::interrupt;
 use crate::prefetch::Ahead;
 use crate::progress::Unit;
@@ -62,15 +63,18 @@ pub fn finetune(
     settings: &FinetuneSettings,
     input: FinetuneInput<'_>,
     run: &mut Run,
-    device: (Device, DeviceChoice),
+    devices: impl Into<Devices>,
 ) -> Result<Finetuned> {
+    let devices = devices.into();
     settings.validate()?;
-    check_precision(settings.precision, &device.0, device.1)?;
+    for (device, choice) in devices.all() {
+        check_precision(settings.precision, device, *choice)?;
+    }
     ensure!(!input.train.tokens.is_empty(), "the training split has no note: nothing to learn from");
     let special = input.tokenizer.special();
     let examples = |split| Examples::new(split, special, settings.max_len, settings.stride());
     let examples = [examples(input.train), examples(input.dev)];
-    thread::scope(|scope| finetune_within(scope, context, settings, input, &examples, run, device))
+    thread::scope(|scope| finetune_within(scope, context, settings, input, &examples, run, &devices))
 }
 
 /// The same, with batches made on a thread of the scope.
@@ -81,8 +85,9 @@ fn finetune_within<'scope>(
     mut input: FinetuneInput<'_>,
     [train, dev]: &'scope [Examples<'_>; 2],
     run: &mut Run,
-    (device, choice): (Device, DeviceChoice),
+    devices: &Devices,
 ) -> Result<Finetuned> {
+    let (device, choice) = devices.first().clone();
     let train_device = device.clone().autodiff();
     train_device.seed(stream(context.seed, Purpose::Weights, [1, 0]).next_u64());
     let (model, config, without_description) = fresh_model(settings, &mut input, &train_device)?;
@@ -91,7 +96,7 @@ fn finetune_within<'scope>(
 
     let budget = token_budget(
         settings.micro_batch,
-        choice,
+        devices.scarcest(),
         &config.encoder,
         settings.max_len,
         settings.gradient_checkpointing,
@@ -113,7 +118,9 @@ fn finetune_within<'scope>(
     let standing = Standing::take_up(model, &settings.optimizer, run, &mut progress, &device)?;
     let Standing { mut model, mut optimizer, mut state } = standing;
     let listener = interrupt::Listener::new();
-    let trainer = Trainer { context, settings, labels: config.labels, device: &train_device, budget };
+    let draws = settings.dropout > 0.0;
+    let replicas = &Replicas::new(devices, draws);
+    let trainer = Trainer { context, settings, labels: config.labels, replicas, budget };
     let mut pace = Pace::start(state.tokens);
     let sizes = (settings.batch, budget);
     let made = train.examples.steps(settings.rows, sizes, config.labels, context.seed, state.step);
@@ -208,7 +215,7 @@ struct Trainer<'a> {
     context: &'a Context,
     settings: &'a FinetuneSettings,
     labels: usize,
-    device: &'a Device,
+    replicas: &'a Replicas,
     budget: usize,
 }
 
@@ -222,24 +229,25 @@ impl Trainer<'_> {
         step: u64,
     ) -> Result<(GradientMap, f64, usize)> {
         let encoder_learns = self.settings.freeze < model.encoder.layers.len() || part.frozen.is_none();
-        let (mut gradients, mut loss, mut tokens) = (GradientMap::default(), 0.0, 0);
-        for (at, micro) in (0u64..).zip(&batch.micro) {
-            let mut dropout = stream(self.context.seed, Purpose::Dropout, [step, at]);
+        let step_done = self.replicas.step(model, batch.micro.len(), |model, device, at| {
+            let micro = &batch.micro[at];
+            let mut dropout = stream(self.context.seed, Purpose::Dropout, [step, at as u64]);
             let drawn = dropout.next_u64();
-            self.device.seed(drawn);
-            let placed = Placed::new(&micro.rows, self.device);
-            let (by_row, kept) = self.hidden(model, part, micro, &placed, &mut dropout);
+            device.seed(drawn);
+            let placed = Placed::new(&micro.rows, device);
+            let (by_row, kept) = self.hidden(model, part, micro, &placed, (device, &mut dropout));
             // What comes behind the encoder draws the same, however that was computed.
             if kept.is_some() {
-                self.device.seed(drawn);
+                device.seed(drawn);
             }
             let (hidden, real) = placed.by_note(by_row.clone());
             let shape = [micro.windows.len(), self.labels];
-            let targets = Tensor::from_data(TensorData::new(micro.targets.clone(), shape), self.device);
+            let targets = Tensor::from_data(TensorData::new(micro.targets.clone(), shape), device);
             let weight = micro.windows.len() as f64 / batch.windows.len() as f64;
             let chunk = self.settings.label_chunk;
             let pass =
                 loss_and_gradients(&model.head, hidden.clone(), real, targets, chunk, weight, encoder_learns);
+            let mut gradients = GradientMap::default();
             if let Some(objective) = pass.encoder_objective(hidden) {
                 let mut grads = objective.backward();
                 gradients.add_all(GradientMap::take(&model.encoder, "encoder.", &mut grads));
@@ -250,13 +258,13 @@ impl Trainer<'_> {
                 }
             }
             gradients.add_all(pass.parameters);
-            loss += f64::from(pass.loss.into_scalar::<f32>());
-            tokens += micro.tokens;
-        }
+            MicroStep { gradients, losses: [pass.loss], tokens: micro.tokens }
+        });
+        let [loss] = step_done.losses;
         if !loss.is_finite() {
             bail!("step {}: the loss is not finite ({loss})", step + 1);
         }
-        Ok((gradients, loss, tokens))
+        Ok((step_done.gradients, loss, step_done.tokens))
     }
 
     /// Hidden states by row with the graph of the layers that learn; with gradient checkpointing as a leaf.
@@ -266,17 +274,17 @@ impl Trainer<'_> {
         part: &Part<'_>,
         micro: &MicroBatch,
         placed: &Placed<'_>,
-        dropout: &mut impl Rng,
+        (device, dropout): (&Device, &mut impl Rng),
     ) -> (Tensor<3>, Option<Kept>) {
         if self.settings.gradient_checkpointing {
             let seeds = (0..=model.encoder.layers.len()).map(|_| dropout.next_u64()).collect();
             let embed = || placed.embed(model);
-            let kept = Kept::forward(&model.encoder, embed, &placed.unseen(), seeds, self.device);
+            let kept = Kept::forward(&model.encoder, embed, &placed.unseen(), seeds, device);
             return (kept.output(), Some(kept));
         }
         let hidden = match (placed, &part.frozen) {
             (Placed::Padded(inputs, batch), Some(frozen)) => {
-                let plain = Inputs::new(batch, &self.device.clone().inner());
+                let plain = Inputs::new(batch, &device.clone().inner());
                 let states = frozen.states(&model.encoder.valid(), &micro.windows, &plain, batch.seq);
                 let keep = inputs.keep.clone();
                 model.encoder.forward_rest(Tensor::from_inner(states), keep, frozen.layers)

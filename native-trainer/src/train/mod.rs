@@ -14,6 +14,7 @@ pub mod outcome;
 pub mod pace;
 mod pretrain_rows;
 pub mod pretrain;
+pub mod replicas;
 pub mod resume;
 pub mod run;
 pub mod start;

@@ -21,12 +21,13 @@ use super::memory::token_budget;
 use super::pace::Pace;
 use super::precision::check_precision;
 use super::pretrain_rows::{EpochRows, MaskedRows, Placed, RowStep, RowSteps, mlm_loss, nsp_loss};
+use super::replicas::{MicroStep, Replicas};
 use super::resume::{Standing, interrupted, not_finite, save, save_best};
 use super::run::Run;
-use super::settings::PretrainSettings;
+use super::settings::{PretrainSettings, Rows};
 use super::tokens::{NoteTokens, TokenizedSplit};
 use crate::context::Context;
-use crate::device::DeviceChoice;
+use crate::devices::Devices;
 use crate::files::FolderInTheMaking;
 use crate::interrupt;
 use crate::prefetch::Ahead;
@@ -80,11 +81,14 @@ pub fn pretrain(
     settings: &PretrainSettings,
     input: PretrainInput<'_>,
     run: &mut Run,
-    device: (Device, DeviceChoice),
+    devices: impl Into<Devices>,
 ) -> Result<()> {
+    let devices = devices.into();
     settings.validate()?;
-    check_precision(settings.precision, &device.0, device.1)?;
-    thread::scope(|scope| pretrain_within(scope, context, settings, input, run, device))
+    for (device, choice) in devices.all() {
+        check_precision(settings.precision, device, *choice)?;
+    }
+    thread::scope(|scope| pretrain_within(scope, context, settings, input, run, &devices))
 }
 
 /// The same, with batches made on a thread of the scope.
@@ -94,8 +98,9 @@ fn pretrain_within<'scope, 'env>(
     settings: &'env PretrainSettings,
     input: PretrainInput<'env>,
     run: &mut Run,
-    (device, choice): (Device, DeviceChoice),
+    devices: &Devices,
 ) -> Result<()> {
+    let (device, _) = devices.first().clone();
     let config = match &input.start {
         Some(start) => EncoderConfig {
             hidden_dropout_prob: settings.dropout,
@@ -143,12 +148,14 @@ fn pretrain_within<'scope, 'env>(
     let listener = interrupt::Listener::new();
     let budget = token_budget(
         settings.micro_batch,
-        choice,
+        devices.scarcest(),
         &config,
         settings.max_len,
         settings.gradient_checkpointing,
     );
-    let trainer = Trainer { context, settings, tokenizer: input.tokenizer, device: &train_device, budget };
+    let draws = config.hidden_dropout_prob > 0.0 || config.attention_probs_dropout_prob > 0.0;
+    let replicas = &Replicas::new(devices, draws);
+    let trainer = Trainer { context, settings, tokenizer: input.tokenizer, replicas, budget };
 
     let mut pace = Pace::start(state.tokens);
     let made = RowSteps {
@@ -236,7 +243,7 @@ struct Trainer<'a> {
     context: &'a Context,
     settings: &'a PretrainSettings,
     tokenizer: &'a Tokenizer,
-    device: &'a Device,
+    replicas: &'a Replicas,
     budget: usize,
 }
 
@@ -249,45 +256,44 @@ impl Trainer<'_> {
         step: u64,
     ) -> Result<(GradientMap, Losses, usize)> {
         let all_masked: usize = batch.micro.iter().map(|micro| micro.masked.targets.len()).sum();
-        let mut gradients = GradientMap::default();
-        let (mut losses, mut tokens) = (Losses::default(), 0);
-        for (at, micro) in (0u64..).zip(&batch.micro) {
-            let mut dropout = stream(self.context.seed, Purpose::Dropout, [step, at]);
+        let step_done = self.replicas.step(model, batch.micro.len(), |model, device, at| {
+            let micro = &batch.micro[at];
+            let mut dropout = stream(self.context.seed, Purpose::Dropout, [step, at as u64]);
             let drawn = dropout.next_u64();
-            self.device.seed(drawn);
+            device.seed(drawn);
             let mlm_share = micro.masked.targets.len() as f64 / all_masked as f64;
             let nsp_share = micro.rows.count() as f64 / batch.rows() as f64;
-            let place = Placed::new(&micro.rows, self.device);
+            let place = Placed::new(&micro.rows, device);
             let kept = self.settings.gradient_checkpointing.then(|| {
                 let seeds = (0..=model.encoder.layers.len()).map(|_| dropout.next_u64()).collect();
                 let embed = || place.embed(model);
-                Kept::forward(&model.encoder, embed, place.unseen(), seeds, self.device)
+                Kept::forward(&model.encoder, embed, place.unseen(), seeds, device)
             });
             // What comes behind the encoder draws the same, however that was computed.
             if kept.is_some() {
-                self.device.seed(drawn);
+                device.seed(drawn);
             }
             let hidden = kept.as_ref().map_or_else(|| place.hidden(model), Kept::output);
-            let (mlm, nsp) = place.losses(model, hidden.clone(), &micro.masked, self.device);
+            let (mlm, nsp) = place.losses(model, hidden.clone(), &micro.masked, device);
             let (mlm, nsp) = (mlm.mul_scalar(mlm_share), nsp.map(|nsp| nsp.mul_scalar(nsp_share)));
             let sum = nsp.clone().map_or_else(|| mlm.clone(), |nsp| mlm.clone() + nsp);
             let mut grads = sum.backward();
-            gradients.add_all(GradientMap::take(model, "", &mut grads));
+            let mut gradients = GradientMap::take(model, "", &mut grads);
             if let Some(kept) = kept {
                 let gradient = hidden.grad_remove(&mut grads).expect("losses depend on hidden states");
                 let embed = || place.embed(model);
                 gradients.add_all(kept.backward(&model.encoder, embed, place.unseen(), gradient));
             }
-            losses.mlm += f64::from(mlm.inner().into_scalar::<f32>());
-            if let Some(nsp) = nsp {
-                *losses.nsp.get_or_insert(0.0) += f64::from(nsp.inner().into_scalar::<f32>());
-            }
-            tokens += micro.rows.tokens();
-        }
+            // Packed rows have no pairs, and a loss of none.
+            let nsp = nsp.map_or_else(|| mlm.clone().inner().zeros_like(), Tensor::inner);
+            MicroStep { gradients, losses: [mlm.inner(), nsp], tokens: micro.rows.tokens() }
+        });
+        let [mlm, nsp] = step_done.losses;
+        let losses = Losses { mlm, nsp: (self.settings.rows == Rows::Padded).then_some(nsp) };
         if !losses.sum().is_finite() {
             bail!("step {}: the loss is not finite ({losses})", step + 1);
         }
-        Ok((gradients, losses, tokens))
+        Ok((step_done.gradients, losses, step_done.tokens))
     }
 
     /// Losses on dev rows without dropout; none where dev has no row.
