@@ -2,7 +2,7 @@
 //!
 //! One direction, and the modules in its order; a module uses only earlier ones:
 //!
-//! records → corpus → vocabulary → pretraining → fine-tuning → prediction → shipping → report → demo
+//! records → corpus → vocabulary → pretraining → fine-tuning → prediction → shipping → report → demo → reproduction
 //!
 //! Core computes; this crate reads, schedules, writes and shows. [`commands`] has one thin file a subcommand.
 
@@ -25,6 +25,7 @@ pub mod prediction;
 pub mod shipping;
 pub mod report;
 pub mod demo;
+pub mod reproduce;
 
 pub mod commands;
 

@@ -7,7 +7,7 @@ use bert_xml_core::codes::LabelSet;
 use bert_xml_core::data::Split;
 use bert_xml_core::metrics::codiesp::Rules;
 
-use super::{SparseRows, constant, logistic, one_vs_rest, tfidf};
+use super::{SparseRows, constant, logistic, one_vs_rest, stochastic, tfidf};
 use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::error::hinted;
@@ -22,6 +22,17 @@ pub enum Kind {
     Constant,
     /// TF-IDF and one logistic regression a code.
     Tfidf(tfidf::Settings, logistic::Settings),
+    /// Words, by stochastic gradients; with a weight of the L1 penalty against the loss of all notes (1 / scikit-learn's
+    /// `C`), 0 for none.
+    Words(tfidf::Settings, f64),
+}
+
+impl Kind {
+    /// Plain bags of words, as the paper's first row; with `l1`, a penalty of scikit-learn's `C` = 1.
+    pub fn bags_of_words(l1: bool) -> Self {
+        let features = tfidf::Settings { pairs: false, counts: true, ..tfidf::Settings::default() };
+        Self::Words(features, f64::from(u8::from(l1)))
+    }
 }
 
 /// What a baseline came to on one split.
@@ -64,7 +75,7 @@ pub fn run(
 ) -> Result<Outcome> {
     let labels = corpus.labels();
     let mut builder = tfidf::Builder::default();
-    let with_text = matches!(kind, Kind::Tfidf(..));
+    let with_text = kind != Kind::Constant;
     let train = read(context, corpus, Split::Train, |text| {
         if with_text {
             builder.add(text);
@@ -132,20 +143,42 @@ fn predict(
 ) -> Result<([Vec<f64>; 2], String)> {
     anyhow::ensure!(!train.gold.is_empty(), "the corpus has no training notes");
     let start = Instant::now();
-    let (features, regression) = match kind {
+    let features = match kind {
         Kind::Constant => {
             let row = constant::prevalence(&train.gold, labels);
             let row: Vec<f64> = row.into_iter().map(one_vs_rest::nine_digits).collect();
             let tables = others.map(|notes| constant::predict(&row, notes.gold.len()));
             return Ok((tables, "Constant: each code's share of the training notes.".into()));
         }
-        Kind::Tfidf(features, regression) => (features, regression),
+        Kind::Tfidf(features, _) | Kind::Words(features, _) => features,
     };
     let (model, rows) = builder.finish(features);
     let others: [SparseRows; 2] = others.map(|notes| model.transform(&notes.texts));
     let vectorised = start.elapsed().as_secs_f64();
     let mut progress = context.start("regressions", Some(labels as u64), Unit::Codes);
     let others = [&others[0], &others[1]];
+    let regression = match kind {
+        Kind::Words(_, penalty) => {
+            let all = rows.rows();
+            let settings = stochastic::Settings {
+                l1: (penalty / all.max(1) as f64) as f32,
+                ..stochastic::Settings::for_notes(all, context.seed)
+            };
+            let tables =
+                stochastic::fit_and_predict(&rows, &train.gold, labels, settings, &others, &mut progress);
+            progress.finish();
+            let remark = format!(
+                "Bags of words: {all} notes, {} words, {vectorised:.1} s. {labels} regressions, {} passes, L1 penalty \
+                 {penalty}, {:.1} s.",
+                rows.width(),
+                settings.epochs,
+                start.elapsed().as_secs_f64() - vectorised,
+            );
+            return Ok((<[Vec<f64>; 2]>::try_from(tables).expect("a table for each of the two"), remark));
+        }
+        Kind::Tfidf(_, regression) => regression,
+        Kind::Constant => unreachable!("returned above"),
+    };
     let (tables, fitted) =
         one_vs_rest::fit_and_predict(&rows, &train.gold, labels, regression, &others, &mut progress);
     progress.finish();

@@ -16,3 +16,4 @@ pub mod import;
 pub mod bench;
 pub mod baseline;
 pub mod demo;
+pub mod reproduce;
