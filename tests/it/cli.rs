@@ -60,7 +60,8 @@ fn help_of_the_command_and_of_each_step() {
     let listed = whole.stdout.lines().skip_while(|line| *line != "Commands:").skip(1);
     let steps: Vec<&str> = listed.map_while(|line| line.split_whitespace().next()).collect();
     assert!(
-        steps.starts_with(&["synth", "wordings", "prepare"]) && steps.ends_with(&["demo", "help"]),
+        steps.starts_with(&["synth", "wordings", "prepare"])
+            && steps.ends_with(&["demo", "reproduce", "help"]),
         "{steps:?}"
     );
     for step in &steps[..steps.len() - 1] {

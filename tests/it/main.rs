@@ -11,6 +11,7 @@ mod outputs;
 mod predict;
 mod prepare;
 mod process;
+mod reproduce;
 mod shipping;
 mod signals;
 mod synth;

@@ -112,7 +112,7 @@ impl<'a> Positives<'a> {
 
     /// Reads rows `[notes, labels]` of consecutive notes; every note must come once, in any order of blocks.
     pub fn add<T: Copy + Into<f64>>(&mut self, first_note: usize, rows: &[T]) {
-        let labels = self.of.labels();
+        let labels = self.of.labels().max(1);
         for (at, row) in rows.chunks_exact(labels).enumerate() {
             for &label in &self.of.gold[first_note + at] {
                 self.scores[label as usize].push(row[label as usize].into());
@@ -197,13 +197,14 @@ impl Scales {
             (0..labels).map(|label| corrected(of.clusters - only[label], notes - support(label))).collect();
         let present: Vec<usize> = (0..labels).filter(|&label| of.present(label)).collect();
         let all: u64 = present.iter().map(|&label| support(label)).sum();
-        let mut with_any = vec![false; of.clusters];
-        cells
-            .iter()
-            .filter(|(label, _)| of.present(*label as usize))
-            .for_each(|c| with_any[c.1 as usize] = true);
-        let with_any = with_any.into_iter().filter(|&any| any).count();
-        let micro = [corrected(with_any, all), corrected(of.clusters, notes * present.len() as u64 - all)];
+        let mut of_cluster = vec![0usize; of.clusters];
+        let counted = cells.iter().filter(|(label, _)| of.present(*label as usize));
+        counted.for_each(|(_, cluster)| of_cluster[*cluster as usize] += 1);
+        let with_any = of_cluster.iter().filter(|&&cells| cells > 0).count();
+        let all_cells = |cluster: usize| notes_of[cluster] as usize * present.len();
+        let without_any =
+            (0..of.clusters).filter(|&cluster| of_cluster[cluster] < all_cells(cluster)).count();
+        let micro = [corrected(with_any, all), corrected(without_any, notes * present.len() as u64 - all)];
         Self { positive, negative, micro }
     }
 }

@@ -56,7 +56,7 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
         "--input: the suite cohort makes its own records"
     );
     let Options { suite, scale, out, input, bert, biobert, discharge_bert, rows } = options.clone();
-    let shapes = Shapes::of(scale);
+    let shapes = Shapes::of(scale).on(suite, scale);
     let settings = Settings { suite, scale, shapes, out, input, bert, biobert, discharge_bert, rows };
     let told = reproduce::run(context, &settings)?;
     let mut out = stdout().lock();

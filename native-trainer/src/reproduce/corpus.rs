@@ -10,7 +10,6 @@ use super::place::Place;
 use super::suite::{Shapes, Suite};
 use crate::context::Context;
 use crate::corpus::{Corpus, Settings, Unknown, builtin, prepare};
-use crate::error::hinted;
 use crate::ingest::Columns;
 use crate::synth::{Hospital, SynthSettings, write_hospital};
 
@@ -19,7 +18,7 @@ pub(super) const NOTES: &str = "notes.jsonl.zst";
 pub(super) const GOLD_EVIDENCE: &str = "evidence.jsonl.zst";
 const CORPUS: &str = "corpus";
 
-/// Opens the corpus, or makes it.
+/// Opens the corpus, or makes it; without an input of the hospital's notes.
 ///
 /// # Errors
 /// Records that break a rule; no label left; the disk.
@@ -34,15 +33,9 @@ pub(super) fn corpus(
     if folder.is_dir() {
         return Corpus::open(&folder);
     }
-    let input = match (suite, input) {
-        (Suite::Cohort, _) => hospital(context, place, shapes)?,
-        (_, Some(input)) => input.to_owned(),
-        (_, None) => {
-            return Err(hinted(
-                format!("the suite {} needs its records", suite.name()),
-                "name the file of the published data by --input",
-            ));
-        }
+    let input = match input {
+        Some(input) => input.to_owned(),
+        None => hospital(context, place, shapes)?,
     };
     if suite == Suite::Vaers || suite == Suite::Trials {
         return described(context, &folder, suite, shapes, &input);

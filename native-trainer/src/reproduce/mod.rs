@@ -9,12 +9,15 @@
 mod bands;
 mod claims;
 mod corpus;
+mod embeddings;
 mod encoders;
 mod figures;
 mod html;
 mod markdown;
+mod multi_head;
 mod outcome;
 mod place;
+mod recurrent;
 mod rows;
 mod suite;
 mod svg;
@@ -38,6 +41,7 @@ use place::{Place, Subject};
 use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::device::DeviceChoice;
+use crate::error::hinted;
 use crate::files::{sha256, write_atomic};
 use crate::talk;
 use crate::train::tokens::TokenizedSplit;
@@ -49,7 +53,7 @@ pub struct Settings {
     pub suite: Suite,
     /// The machine.
     pub scale: Scale,
-    /// Its shapes; [`Shapes::of`] for those of the scale.
+    /// Its shapes; [`Shapes::of`] and [`Shapes::on`] for those of the scale.
     pub shapes: Shapes,
     /// The folder that everything is written to, and gone on in.
     pub out: PathBuf,
@@ -84,7 +88,13 @@ struct Reproduction<'a> {
 /// # Errors
 /// A folder that is another's; whatever a step says; [`crate::error::Interrupted`] after Ctrl-C: the same call goes on.
 pub fn run(context: &Context, settings: &Settings) -> Result<Reproduced> {
-    let shapes = settings.shapes.clone().on(settings.suite, settings.scale);
+    if settings.suite != Suite::Cohort && settings.input.is_none() {
+        return Err(hinted(
+            format!("the suite {} needs its records", settings.suite.name()),
+            "name the file of the published data by --input",
+        ));
+    }
+    let shapes = settings.shapes.clone();
     let subject = Subject {
         suite: settings.suite,
         scale: settings.scale,

@@ -87,11 +87,6 @@ impl Reproduction<'_> {
         self.keep(row, outcome, &influence)
     }
 
-    fn attention(&mut self, row: &Row) -> Result<Standing> {
-        let _ = row;
-        Ok(Standing::NotRun)
-    }
-
     fn bert(&mut self, row: &Row, bert: Bert) -> Result<Standing> {
         let encoder = match self.encoder(bert.start)? {
             Found::Encoder(encoder) => *encoder,
