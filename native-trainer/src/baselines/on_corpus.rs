@@ -12,7 +12,9 @@ use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::error::hinted;
 use crate::evaluation::codiesp::{TaskCodes, documents, score};
-use crate::evaluation::{Assignment, Judgement, Outside, PredictedCode, PredictedNote, judge, tune};
+use crate::evaluation::{
+    Assignment, AucIntervals, Judgement, Outside, PredictedCode, PredictedNote, judge, tune,
+};
 use crate::progress::Unit;
 
 /// Which baseline.
@@ -52,6 +54,7 @@ pub struct Outcome {
 #[derive(Default)]
 struct Notes {
     ids: Vec<String>,
+    patients: Vec<String>,
     texts: Vec<String>,
     /// Label indices.
     gold: Vec<Vec<u32>>,
@@ -101,6 +104,8 @@ pub fn run(
     let mut judgement = judge(&probabilities, &judged.gold, labels, cut)?;
     judgement.assignment = assignment;
     judgement.outside = Outside { gold: judged.outside, predicted: 0 };
+    let patients = judged.patients.iter().map(String::as_str);
+    judgement.intervals = Some(AucIntervals::new(&probabilities, &judged.gold, labels.len(), patients)?);
     if let Some((rules, task)) = codiesp {
         let ranked = documents(&probabilities, labels, &judged.codes, 0.0);
         let assigned = documents(&probabilities, labels, &judged.codes, cut);
@@ -125,6 +130,7 @@ fn read(
         notes.texts.extend(keep(&note.text));
         if split != Split::Train {
             notes.ids.push(note.note_id);
+            notes.patients.push(note.patient_id);
             notes.codes.push(note.codes);
         }
         progress.advance(1);

@@ -6,7 +6,7 @@ use bert_xml_core::metrics::{self, Predictions, Report, confusion};
 use serde_json::{Map, Value, json};
 
 use super::codiesp::CodiEspScore;
-use super::{Assignment, Outside, Table, ThresholdFrom};
+use super::{Assignment, AucIntervals, Outside, Table, ThresholdFrom};
 
 /// The metrics of one set of predictions.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Judgement {
     pub missing_cells: Option<usize>,
     /// Gold and predicted codes outside the label set.
     pub outside: Outside,
+    /// Intervals of AUC, where the notes' patients were given.
+    pub intervals: Option<AucIntervals>,
     /// CodiEsp's own metrics, where asked for.
     pub codiesp: Option<CodiEspScore>,
 }
@@ -43,6 +45,7 @@ pub fn judge<T: Copy + Into<f64> + PartialOrd>(
         assignment: Assignment::given(threshold),
         missing_cells: None,
         outside: Outside::default(),
+        intervals: None,
         codiesp: None,
     })
 }
@@ -71,7 +74,8 @@ impl Judgement {
     }
 
     /// One object: the metrics by their names (`null` if undefined), `threshold` (`null` where several were
-    /// used), and, where they apply, `missing_cells` and `codiesp`.
+    /// used), and, where they apply, `missing_cells`, `auc_micro_interval`, `auc_macro_interval` (both `[low, high]`),
+    /// `auc_interval_patients` and `codiesp`.
     pub fn to_json(&self) -> Value {
         let mut object = match serde_json::to_value(&self.report) {
             Ok(Value::Object(object)) => object,
@@ -80,6 +84,9 @@ impl Judgement {
         object.insert("threshold".into(), json!(self.assignment.threshold));
         if let Some(missing) = self.missing_cells {
             object.insert("missing_cells".into(), json!(missing));
+        }
+        if let Some(intervals) = &self.intervals {
+            intervals.add_to(&mut object);
         }
         if let Some(codiesp) = &self.codiesp {
             object.insert("codiesp".into(), json!(codiesp));
@@ -98,6 +105,9 @@ impl Judgement {
             text = text.lines().map(row).collect();
         }
         text += &format!("\nThreshold: {}.\n", self.assignment.from);
+        if let Some(intervals) = self.intervals {
+            text += &intervals.to_markdown();
+        }
         if let Some(missing) = self.missing_cells {
             let cells = self.report.notes * self.report.codes;
             text += &format!("Cells without a prediction, counted as probability 0: {missing} of {cells}.\n");

@@ -14,7 +14,6 @@ use super::Reproduction;
 use super::rows::{Given, Start};
 use crate::corpus::vocabulary::{learn, open_vocabulary};
 use crate::files::{FolderInTheMaking, sha256_of};
-use crate::talk;
 use crate::train::adamw::OptimizerSettings;
 use crate::train::pretrain::{PretrainInput, pretrain};
 use crate::train::run::Run;
@@ -36,7 +35,7 @@ impl Reproduction<'_> {
         if folder.is_dir() {
             return open_vocabulary(&folder, false);
         }
-        talk::say("vocabulary");
+        self.say("vocabulary");
         let config = VocabConfig { size: self.shapes.vocab, ..VocabConfig::default() };
         let corpus = &self.corpus;
         let texts = corpus.notes(Split::Train)?.map(|note| Ok(note?.text));
@@ -95,7 +94,7 @@ impl Reproduction<'_> {
         if is_hf_folder(&encoder) {
             return Ok(encoder);
         }
-        talk::say(&format!("pretraining {name}"));
+        self.say(&format!("pretraining {name}"));
         let budget = self.shapes.pretrain;
         let positions = start.as_ref().map_or(self.shapes.long, |start| start.config.max_position_embeddings);
         let settings = PretrainSettings {

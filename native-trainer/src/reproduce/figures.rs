@@ -26,7 +26,6 @@ use crate::files::write_atomic;
 use crate::prediction::ModelPlace;
 use crate::prediction::open::open_coder;
 use crate::synth::{GoldEvidence, MentionKind};
-use crate::talk;
 
 const FILE: &str = "figures.json";
 /// Rows whose model the figures are of, the first that is done.
@@ -130,7 +129,7 @@ impl Reproduction<'_> {
         if self.known_figures()?.is_some_and(|known| known.row == row) {
             return Ok(());
         }
-        talk::say("figures");
+        self.say("figures");
         let model = self.place.at(&format!("rows/{row}/run"));
         let coder = open_coder(&model, self.context.device)?;
         let notes: Vec<Note> = self

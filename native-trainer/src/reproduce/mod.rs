@@ -43,6 +43,7 @@ use crate::corpus::Corpus;
 use crate::device::DeviceChoice;
 use crate::error::hinted;
 use crate::files::{sha256, write_atomic};
+use crate::progress::ProgressMode;
 use crate::talk;
 use crate::train::tokens::TokenizedSplit;
 
@@ -119,11 +120,18 @@ pub fn run(context: &Context, settings: &Settings) -> Result<Reproduced> {
     work.figures()?;
     let told = work.tell()?;
     work.write(&told)?;
-    talk::say(&format!("report in {}", settings.out.join("report.html").display()));
+    work.say(&format!("report in {}", settings.out.join("report.html").display()));
     Ok(told)
 }
 
 impl Reproduction<'_> {
+    /// What is done now, unless the user wants to hear nothing.
+    fn say(&self, text: &str) {
+        if self.context.progress != ProgressMode::None {
+            talk::say(text);
+        }
+    }
+
     fn write(&self, told: &Reproduced) -> Result<()> {
         let json = serde_json::to_string_pretty(told)? + "\n";
         write_atomic(&self.place.at("report.json"), json.as_bytes())?;

@@ -83,7 +83,7 @@ impl MultiHead {
             dropout: DropoutConfig::new(0.1).init(),
             forward: Direction::new(shape.embedding, one, device),
             backward: Direction::new(shape.embedding, one, device),
-            queries: start.init([2 * one, shape.heads], device),
+            queries: start.init_with([2 * one, shape.heads], Some(2 * one), Some(shape.heads), device),
             output: linear.with_initializer(start).init(device),
         }
     }

@@ -16,7 +16,6 @@ use super::rows::{Bert, Head, Kind, Row, Start, Window};
 use crate::baselines::on_corpus;
 use crate::prediction::on_corpus::judge_model;
 use crate::prediction::open::open_coder;
-use crate::talk;
 use crate::train::adamw::OptimizerSettings;
 use crate::train::finetune::finetune;
 use crate::train::outcome::{finished_model, write_model};
@@ -67,7 +66,7 @@ impl Reproduction<'_> {
         if standing != Standing::NotRun {
             return Ok(standing);
         }
-        talk::say(&format!("row {}: {}", row.id, row.name));
+        self.say(&format!("row {}: {}", row.id, row.name));
         match row.kind {
             Kind::Logistic { l1 } => self.logistic(row, l1),
             Kind::Attention => self.attention(row),
