@@ -176,3 +176,43 @@ fn codes_without_both_kinds_are_left_out() {
     let nothing = clustered_auc(&Predictions::<f32>::new(&[], &[], 0).unwrap(), &nothing);
     assert!(nothing.micro.is_none() && nothing.macro_mean().is_none());
 }
+
+#[test]
+fn temporary_measure() {
+    if std::env::var("MEASURE").is_err() {
+        return;
+    }
+    let (notes, labels) = (50_000usize, 2292usize);
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut table = vec![0f32; notes * labels];
+    let mut gold = vec![];
+    for note in 0..notes {
+        let mut list = vec![];
+        for _ in 0..4 {
+            let u: f64 = rng.random_range(0.0..1.0);
+            list.push(((labels as f64).powf(u) - 1.0) as u32);
+        }
+        list.sort_unstable();
+        list.dedup();
+        for label in 0..labels {
+            let logit: f32 = rng.random_range(-9.0f32..-2.0);
+            table[note * labels + label] = 1.0 / (1.0 + (-logit).exp());
+        }
+        for &l in &list {
+            let logit: f32 = rng.random_range(-6.0f32..2.0);
+            table[note * labels + l as usize] = 1.0 / (1.0 + (-logit).exp());
+        }
+        gold.push(list);
+    }
+    let patients: Vec<u32> = (0..notes as u32).map(|n| n / 7).collect();
+    let groups: Vec<u32> = (0..labels as u32).map(|l| l / 500).collect();
+    let clusters = Clusters::new(&gold, &patients, &groups).unwrap();
+    let clock = std::time::Instant::now();
+    let predictions = Predictions::new(&table, &gold, labels).unwrap();
+    eprintln!("checked {:.2}", clock.elapsed().as_secs_f64());
+    let found = clustered_auc(&predictions, &clusters);
+    eprintln!("{notes} notes: {:.2} s, {:?}", clock.elapsed().as_secs_f64(), found.micro.unwrap().interval());
+    let clock = std::time::Instant::now();
+    let area = area_under_curve(&predictions);
+    eprintln!("plain auc {:.2} s {area:?}", clock.elapsed().as_secs_f64());
+}

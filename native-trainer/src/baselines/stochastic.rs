@@ -3,8 +3,8 @@
 //!
 //! AdaGrad on mini-batches (Duchi, Hazan, Singer 2011), 64 codes at a time: a note's words are read once for 64 codes,
 //! and the weights of these lie in a processor's cache. A word's weights change once a batch, by the sum of its notes.
-//! With an L1 penalty weights are drawn towards 0 after each step (the composite step of the same paper); what a word
-//! has missed while no note held it is caught up when one does. Blocks of codes run side by side and forget their
+//! Penalties draw weights towards 0 after each step (the composite step of the same paper); what a word has missed while
+//! no note held it is caught up when one does. Blocks of codes run side by side and forget their
 //! weights once they are asked for their probabilities. The same seed gives the same bits on any number of cores.
 
 use std::sync::Mutex;
@@ -31,10 +31,33 @@ pub struct Settings {
     pub batch: usize,
     /// AdaGrad's rate.
     pub rate: f32,
-    /// Weight of ‖w‖₁ against the mean loss of a note; 0 for none. scikit-learn's `C` is 1 / (this × notes).
-    pub l1: f32,
+    /// How large weights are kept small.
+    pub penalty: Penalty,
     /// Seed of the order of notes.
     pub seed: u64,
+}
+
+/// Penalties of weights against the loss of all notes together; intercepts have none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Penalty {
+    /// Times ‖w‖₁; 1 / scikit-learn's `C` of an L1 penalty.
+    pub l1: f64,
+    /// Times ½‖w‖²; 1 / scikit-learn's `C` of an L2 penalty.
+    pub l2: f64,
+}
+
+impl Penalty {
+    /// None.
+    pub const NONE: Self = Self { l1: 0.0, l2: 0.0 };
+    /// What libraries do unasked: L2 at a `C` of 1.
+    pub const VANILLA: Self = Self { l1: 0.0, l2: 1.0 };
+    /// L1 at a `C` of 1.
+    pub const L1: Self = Self { l1: 1.0, l2: 0.0 };
+
+    /// Against the mean loss of a note.
+    fn a_note(self, notes: usize) -> [f32; 2] {
+        [self.l1, self.l2].map(|weight| (weight / notes.max(1) as f64) as f32)
+    }
 }
 
 impl Settings {
@@ -42,7 +65,7 @@ impl Settings {
     pub fn for_notes(notes: usize, seed: u64) -> Self {
         let epochs = (1_500_000 / notes.max(1)).clamp(3, 30);
         let batch = if notes < 20_000 { 32 } else { 256 };
-        Self { epochs, batch, rate: 0.1, l1: 0.0, seed }
+        Self { epochs, batch, rate: 0.1, penalty: Penalty::VANILLA, seed }
     }
 }
 
@@ -75,13 +98,13 @@ pub fn fit_and_predict(
         .par_iter()
         .map(|&first| {
             let width = LANES.min(labels - first);
-            let mut block = Block::new(train.width(), &support[first..first + width], train.rows());
+            let mut block = Block::new(train.width(), &support[first..first + width], train.rows(), settings);
             for order in &orders {
                 for batch in order.chunks(settings.batch) {
-                    block.step(train, gold, first as u32, batch, settings);
+                    block.step(train, gold, first as u32, batch);
                 }
             }
-            block.catch_up_all(settings);
+            block.catch_up_all();
             let tables = others.iter().map(|rows| {
                 let of_row = |row| block.probabilities(rows, row, width);
                 (0..rows.rows()).flat_map(of_row).collect()
@@ -122,10 +145,13 @@ struct Block {
     slot: Vec<u32>,
     words: Vec<u32>,
     gradients: Vec<[f32; LANES]>,
+    rate: f32,
+    /// L1 and L2 against the mean loss of a note.
+    penalties: [f32; 2],
 }
 
 impl Block {
-    fn new(width: usize, support: &[usize], notes: usize) -> Self {
+    fn new(width: usize, support: &[usize], notes: usize, settings: Settings) -> Self {
         let mut weights = vec![[0.0; LANES]; width + 1];
         for (lane, &with) in support.iter().enumerate() {
             // Half a note on either side.
@@ -139,11 +165,14 @@ impl Block {
             slot: vec![0; width + 1],
             words: Vec::new(),
             gradients: Vec::new(),
+            rate: settings.rate,
+            penalties: settings.penalty.a_note(notes),
         }
     }
 
-    fn step(&mut self, rows: &SparseRows, gold: &[Vec<u32>], first: u32, batch: &[u32], settings: Settings) {
+    fn step(&mut self, rows: &SparseRows, gold: &[Vec<u32>], first: u32, batch: &[u32]) {
         let intercept = self.weights.len() - 1;
+        let (rate, penalties) = (self.rate, self.penalties);
         self.words.clear();
         self.gradients.clear();
         let touched = batch.iter().flat_map(|&note| rows.row(note as usize).map(|(column, _)| column));
@@ -152,12 +181,10 @@ impl Block {
                 self.words.push(word as u32);
                 self.gradients.push([0.0; LANES]);
                 self.slot[word] = self.words.len() as u32;
-                catch_up(
-                    &mut self.weights[word],
-                    &self.squares[word],
-                    self.steps - self.paid[word],
-                    settings,
-                );
+                if word != intercept {
+                    let missed = self.steps - self.paid[word];
+                    catch_up(&mut self.weights[word], &self.squares[word], missed, rate, penalties);
+                }
             }
         }
         let share = 1.0 / batch.len() as f32;
@@ -181,19 +208,20 @@ impl Block {
             for lane in 0..LANES {
                 let g = gradient[lane];
                 squares[lane] += g * g;
-                weights[lane] -= settings.rate * g / (squares[lane].sqrt() + EPSILON);
+                weights[lane] -= rate * g / (squares[lane].sqrt() + EPSILON);
             }
             if word != intercept {
-                catch_up(weights, squares, 1, settings);
+                catch_up(weights, squares, 1, rate, penalties);
             }
             self.paid[word] = self.steps;
         }
     }
 
-    fn catch_up_all(&mut self, settings: Settings) {
+    fn catch_up_all(&mut self) {
         let intercept = self.weights.len() - 1;
         for word in 0..intercept {
-            catch_up(&mut self.weights[word], &self.squares[word], self.steps - self.paid[word], settings);
+            let missed = self.steps - self.paid[word];
+            catch_up(&mut self.weights[word], &self.squares[word], missed, self.rate, self.penalties);
             self.paid[word] = self.steps;
         }
     }
@@ -219,15 +247,16 @@ fn add(sum: &mut [f32; LANES], factor: f32, row: &[f32; LANES]) {
     }
 }
 
-/// Pays the L1 penalty of some steps: weights go towards 0 and stop there. A weight that no note has moved is 0.
-fn catch_up(weights: &mut [f32; LANES], squares: &[f32; LANES], steps: u32, settings: Settings) {
-    if settings.l1 == 0.0 || steps == 0 {
+/// Pays the penalties of some steps: weights go towards 0, by L1 as far as there. A weight that no note has moved is 0.
+fn catch_up(weights: &mut [f32; LANES], squares: &[f32; LANES], steps: u32, rate: f32, [l1, l2]: [f32; 2]) {
+    if steps == 0 || (l1 == 0.0 && l2 == 0.0) {
         return;
     }
-    let penalty = settings.rate * settings.l1 * steps as f32;
+    let paid = rate * steps as f32;
     for lane in 0..LANES {
-        let by = penalty / (squares[lane].sqrt() + EPSILON);
-        weights[lane] = weights[lane].signum() * (weights[lane].abs() - by).max(0.0);
+        let share = paid / (squares[lane].sqrt() + EPSILON);
+        let left = (weights[lane].abs() - l1 * share).max(0.0) / (1.0 + l2 * share);
+        weights[lane] = weights[lane].signum() * left;
     }
 }
 
@@ -282,26 +311,40 @@ mod tests {
     fn the_loss_comes_near_to_the_optimum() {
         // More labels than lanes, so that blocks meet.
         let (rows, gold) = notes(600, 70);
-        let settings = Settings { epochs: 60, batch: 16, ..Settings::for_notes(600, 1) };
-        let found = loss(&fit(&rows, &gold, 70, settings), &gold, 70);
+        let free = Settings { epochs: 60, batch: 16, penalty: Penalty::NONE, ..Settings::for_notes(600, 1) };
+        let found = loss(&fit(&rows, &gold, 70, free), &gold, 70);
         let mut progress = Context::default().start("fit", None, Unit::Codes);
         let newton = logistic::Settings { c: 1e3, ..Default::default() };
         let (tables, _) = one_vs_rest::fit_and_predict(&rows, &gold, 70, newton, &[&rows], &mut progress);
         let optimum = loss(&tables[0], &gold, 70);
         assert!(optimum <= found + 1e-6 && found < 1.1 * optimum + 0.01, "{found} {optimum}");
-        assert_eq!(fit(&rows, &gold, 70, settings), fit(&rows, &gold, 70, settings), "the same bits");
+        assert_eq!(fit(&rows, &gold, 70, free), fit(&rows, &gold, 70, free), "the same bits");
+    }
+
+    #[test]
+    fn with_an_l2_penalty_probabilities_come_near_to_newtons() {
+        let (rows, gold) = notes(600, 6);
+        let settings = Settings { epochs: 80, batch: 16, ..Settings::for_notes(600, 1) };
+        let found = fit(&rows, &gold, 6, settings);
+        let mut progress = Context::default().start("fit", None, Unit::Codes);
+        let newton = logistic::Settings::default();
+        let (tables, _) = one_vs_rest::fit_and_predict(&rows, &gold, 6, newton, &[&rows], &mut progress);
+        let apart =
+            found.iter().zip(&tables[0]).map(|(a, b)| (a - b).abs()).sum::<f64>() / found.len() as f64;
+        assert!(apart < 0.03, "{apart}");
     }
 
     #[test]
     fn a_strong_penalty_leaves_the_intercepts_alone() {
         let (rows, gold) = notes(300, 4);
-        let settings = Settings { epochs: 40, l1: 10.0, ..Settings::for_notes(300, 1) };
+        let strong = Penalty { l1: 3000.0, l2: 0.0 };
+        let settings = Settings { epochs: 40, penalty: strong, ..Settings::for_notes(300, 1) };
         let table = fit(&rows, &gold, 4, settings);
         for label in 0..4 {
             let share = gold.iter().filter(|codes| codes.contains(&(label as u32))).count() as f64 / 300.0;
             assert!(table.iter().skip(label).step_by(4).all(|&p| (p - share).abs() < 0.05), "{label}");
         }
-        let loose = fit(&rows, &gold, 4, Settings { l1: 1e-4, ..settings });
+        let loose = fit(&rows, &gold, 4, Settings { penalty: Penalty { l1: 0.03, l2: 0.0 }, ..settings });
         assert!(loss(&loose, &gold, 4) < 0.8 * loss(&table, &gold, 4));
     }
 

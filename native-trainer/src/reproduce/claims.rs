@@ -504,11 +504,14 @@ impl Known<'_> {
             Some(quality) => Found::new(
                 if quality.hits * 2 > quality.codes { Verdict::Confirmed } else { Verdict::NotConfirmed },
                 format!(
-                    "the first words lie on a mention for {} of {} codes; F1 {}, intersection over union {} of characters",
+                    "the first words lie on a mention for {} of {} codes; F1 {}, intersection over union {} of characters; without it a \
+                     probability falls by {}, with nothing else by {}",
                     quality.hits,
                     quality.codes,
                     figure(quality.f1),
-                    figure(quality.intersection_over_union)
+                    figure(quality.intersection_over_union),
+                    figure(quality.comprehensiveness),
+                    figure(quality.sufficiency)
                 ),
                 "",
             ),

@@ -13,6 +13,7 @@ fn outcome(row: &str, macro_auc: f64) -> Outcome {
         bands: vec![BandAuc { codes: 1, auc: interval(macro_auc) }],
         per_code: vec![Some(macro_auc)],
         siblings: None,
+        ece_calibrated: None,
         trained: String::new(),
         seconds: 1.0,
         tokens: None,

@@ -40,6 +40,8 @@ const CELLS: usize = 24;
 const NEAR: usize = 4;
 /// Notes whose evidence is judged, at most.
 const EVIDENCE_NOTES: usize = 60;
+/// Codes whose evidence is cut out, at most.
+const CUT_CODES: usize = 40;
 
 /// What the figures show.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -113,6 +115,11 @@ pub struct EvidenceQuality {
     pub f1: f64,
     /// Intersection over union of characters, all codes pooled.
     pub intersection_over_union: f64,
+    /// Mean fall of a code's probability where its evidence is cut out of the note (DeYoung et al. 2020); the greater,
+    /// the better.
+    pub comprehensiveness: f64,
+    /// Mean fall where nothing but its evidence is left; the smaller, the better.
+    pub sufficiency: f64,
 }
 
 impl Reproduction<'_> {
@@ -286,6 +293,7 @@ fn judge_evidence(
     let (mut codes, mut hits) = (0, 0);
     let (mut both, mut ours, mut theirs) = (0usize, 0usize, 0usize);
     let mut clearest: Option<CodeAttention> = None;
+    let mut cut: Vec<[f64; 2]> = Vec::new();
     for note in notes {
         let Some(Ok(prediction)) = coder.predict(&[&note.text], &options).pop() else { continue };
         let map = OffsetMap::new(&note.text);
@@ -306,6 +314,9 @@ fn judge_evidence(
             codes += 1;
             let touches =
                 |&(start, end, _): &(usize, usize, f32)| mentions.iter().any(|m| start < m.1 && m.0 < end);
+            if cut.len() < CUT_CODES {
+                cut.push(falls(coder, &note.text, &spans, code.label, code.probability));
+            }
             let hit = spans.first().is_some_and(touches);
             hits += usize::from(hit);
             let length = note.text.chars().count();
@@ -337,8 +348,25 @@ fn judge_evidence(
         hits,
         f1: 2.0 * both as f64 / (ours + theirs).max(1) as f64,
         intersection_over_union: both as f64 / (ours + theirs - both).max(1) as f64,
+        comprehensiveness: cut.iter().map(|fall| fall[0]).sum::<f64>() / cut.len() as f64,
+        sufficiency: cut.iter().map(|fall| fall[1]).sum::<f64>() / cut.len() as f64,
     });
     (quality, clearest)
+}
+
+/// By how much a code's probability falls without its evidence, and with nothing else. A text without words has 0.
+fn falls(coder: &Coder, text: &str, spans: &[(usize, usize, f32)], label: usize, whole: f32) -> [f64; 2] {
+    let covered = |at: usize| spans.iter().any(|span| (span.0..span.1).contains(&at));
+    let keep = |inside: bool| -> String {
+        text.chars().enumerate().map(|(at, c)| if covered(at) == inside { c } else { ' ' }).collect()
+    };
+    let options = PredictOptions { top: None, evidence: 0, ..PredictOptions::default() };
+    [keep(false), keep(true)].map(|text| {
+        let found = coder.predict(&[&text], &options).pop().and_then(Result::ok);
+        let codes = found.map(|prediction| prediction.codes).unwrap_or_default();
+        let now = codes.iter().find(|code| code.label == label).map_or(0.0, |code| code.probability);
+        f64::from(whole) - f64::from(now)
+    })
 }
 
 /// A text cut at its weighted stretches (in code points; where they meet, the first counts).

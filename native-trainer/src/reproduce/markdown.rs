@@ -23,6 +23,13 @@ pub(super) fn optional(value: Option<f64>) -> String {
     value.map_or_else(|| "—".into(), figure)
 }
 
+/// Calibration error before and after.
+pub(super) fn errors(done: &DoneRow) -> String {
+    let shown = |error: f64| format!("{error:.4}").trim_start_matches('0').to_owned();
+    let before = done.report.ece.map_or_else(|| "—".into(), shown);
+    done.ece_calibrated.map_or(before.clone(), |after| format!("{before} → {}", shown(after)))
+}
+
 /// A difference with its sign.
 pub(super) fn difference(interval: Option<Interval>) -> String {
     interval.map_or_else(|| "—".into(), |i| format!("{:+.4} ({:+.4} to {:+.4})", i.value, i.low, i.high))
@@ -85,14 +92,14 @@ pub(super) fn page(told: &Reproduced) -> String {
                     report.r_precision,
                     report.map,
                     report.exact_match,
-                    report.ece,
                 ];
                 writeln!(
                     out,
-                    " {} | {} | {} | {} |",
+                    " {} | {} | {} | {} | {} |",
                     shown(done.auc_micro),
                     shown(done.auc_macro),
                     more.map(optional).join(" | "),
+                    errors(done),
                     duration(done.seconds)
                 )
             }

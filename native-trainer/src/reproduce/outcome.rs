@@ -36,6 +36,8 @@ pub struct Outcome {
     pub per_code: Vec<Option<f64>>,
     /// AUC among notes of the same ICD category.
     pub siblings: Option<Siblings>,
+    /// Expected calibration error after a line fitted on dev; none where dev itself is judged, and for baselines.
+    pub ece_calibrated: Option<f64>,
     /// What was trained, and with what.
     pub trained: String,
     /// Running time of training and judging, over all calls of the command.
@@ -262,6 +264,7 @@ mod tests {
             bands: judged.bands,
             per_code: influence.per_code.clone(),
             siblings: judged.siblings,
+            ece_calibrated: Some(0.01),
             trained: String::new(),
             seconds: 1.0,
             tokens: None,

@@ -83,6 +83,8 @@ pub struct DoneRow {
     pub siblings: Option<Siblings>,
     /// Figure 2: codes by AUC, 20 bars from 0 to 1.
     pub distribution: Vec<usize>,
+    /// Calibration error after a line fitted on dev.
+    pub ece_calibrated: Option<f64>,
     /// What was trained.
     pub trained: String,
     /// Seconds of training and judging.
@@ -138,6 +140,7 @@ impl Reproduction<'_> {
                     report: outcome.report.clone(),
                     siblings: outcome.siblings,
                     distribution: distribution(&outcome.per_code),
+                    ece_calibrated: outcome.ece_calibrated,
                     trained: outcome.trained.clone(),
                     seconds: outcome.seconds,
                     tokens_per_second: outcome.tokens.map(|(_, speed)| speed),

@@ -5,6 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use bert_xml_core::data::Split;
+use bert_xml_core::metrics::calibration::{BINS, expected_calibration_error};
+use bert_xml_core::metrics::{Predictions, platt};
 use bert_xml_core::model::{HeadKind, Readout};
 use serde_json::Value;
 
@@ -14,7 +17,7 @@ use super::encoders::Found;
 use super::outcome::{self, Judged, Outcome};
 use super::rows::{Bert, Head, Kind, Row, Start, Window};
 use crate::baselines::on_corpus;
-use crate::prediction::on_corpus::judge_model;
+use crate::prediction::on_corpus::{self as on_corpus_model, judge_model};
 use crate::prediction::open::open_coder;
 use crate::train::adamw::OptimizerSettings;
 use crate::train::finetune::finetune;
@@ -123,6 +126,10 @@ impl Reproduction<'_> {
         );
         let seconds = log.seconds + clock.elapsed().as_secs_f64();
         let mut outcome = self.outcome(row, judged, &influence, trained, seconds);
+        if split != Split::Dev {
+            let dev = judge_model(self.context, &coder, &self.corpus, Split::Dev, None, None)?;
+            outcome.ece_calibrated = calibrated_error([&dev, &made]);
+        }
         outcome.tokens = Some((log.tokens, log.tokens as f64 / log.seconds.max(1e-9)));
         outcome.dev_curve = log.dev_curve;
         self.keep(row, outcome, &influence)
@@ -177,6 +184,7 @@ impl Reproduction<'_> {
             bands,
             per_code: influence.per_code.clone(),
             siblings,
+            ece_calibrated: None,
             trained,
             seconds,
             tokens: None,
@@ -194,6 +202,21 @@ impl Reproduction<'_> {
         outcome::write(&self.place.row(row.id)?, &outcome, influence)?;
         Ok(Standing::Done(Box::new(outcome)))
     }
+}
+
+/// Expected calibration error of the second where the line that suits the first best is laid through its logits.
+fn calibrated_error([dev, judged]: [&on_corpus_model::Judged; 2]) -> Option<f64> {
+    let labels = judged.judgement.report.codes;
+    let logit = |p: f32| {
+        let p = f64::from(p).clamp(1e-7, 1.0 - 1e-7);
+        (p / (1.0 - p)).ln() as f32
+    };
+    let logits: Vec<f32> = dev.probabilities.iter().map(|&p| logit(p)).collect();
+    let calibration = platt::choose(&logits, &dev.gold, labels).calibration;
+    let line = |p: f32| calibration.as_ref().map_or(p, |line| line.probability(logit(p)));
+    let table: Vec<f32> = judged.probabilities.iter().map(|&p| line(p)).collect();
+    let predictions = Predictions::new(&table, &judged.gold, labels).ok()?;
+    expected_calibration_error(&predictions, BINS)
 }
 
 /// What `metrics.jsonl` of a run says.
