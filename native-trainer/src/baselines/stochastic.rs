@@ -267,7 +267,7 @@ fn sigmoid(logit: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::baselines::{logistic, one_vs_rest};
+    use crate::baselines::{constant, logistic, one_vs_rest};
     use crate::context::Context;
     use crate::progress::Unit;
 
@@ -308,16 +308,15 @@ mod tests {
     }
 
     #[test]
-    fn the_loss_comes_near_to_the_optimum() {
+    fn without_a_penalty_the_loss_of_separable_notes_goes_to_0() {
         // More labels than lanes, so that blocks meet.
         let (rows, gold) = notes(600, 70);
         let free = Settings { epochs: 60, batch: 16, penalty: Penalty::NONE, ..Settings::for_notes(600, 1) };
         let found = loss(&fit(&rows, &gold, 70, free), &gold, 70);
-        let mut progress = Context::default().start("fit", None, Unit::Codes);
-        let newton = logistic::Settings { c: 1e3, ..Default::default() };
-        let (tables, _) = one_vs_rest::fit_and_predict(&rows, &gold, 70, newton, &[&rows], &mut progress);
-        let optimum = loss(&tables[0], &gold, 70);
-        assert!(optimum <= found + 1e-6 && found < 1.1 * optimum + 0.01, "{found} {optimum}");
+        // Every note by its prevalences: what the words must improve on.
+        let prevalence = constant::predict(&constant::prevalence(&gold, 70), 600);
+        let without = loss(&prevalence, &gold, 70);
+        assert!(found < 0.02 * without, "{found} {without}");
         assert_eq!(fit(&rows, &gold, 70, free), fit(&rows, &gold, 70, free), "the same bits");
     }
 

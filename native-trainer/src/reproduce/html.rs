@@ -13,6 +13,7 @@ use crate::report::{SHEET, escape};
 const OWN: &str = "
 .wide { overflow-x: auto; }
 .wide table { font-size: .86rem; min-width: 46rem; }
+.numbers td { white-space: nowrap; } .numbers td:nth-child(2) { white-space: normal; }
 .verdict { font-weight: 600; white-space: nowrap; }
 .confirmed { color: var(--good); }
 .not-confirmed { color: #b3261e; }
@@ -43,9 +44,12 @@ pub(super) fn page(told: &Reproduced) -> String {
     claims(&mut out, told);
     table_2(&mut out, told);
     table_3(&mut out, told);
+    if let Some(figures) = &told.figures {
+        masked(&mut out, figures);
+    }
     figure_2(&mut out, told);
     if let Some(figures) = &told.figures {
-        notes(&mut out, figures);
+        attention(&mut out, figures);
         heads(&mut out, figures);
     }
     table_4(&mut out, told);
@@ -65,8 +69,8 @@ fn section(out: &mut String, id: &str, title: &str, text: &str) {
 }
 
 /// A table in a box of its own that scrolls sideways.
-fn table(out: &mut String, heads: &[String], rows: &[Vec<String>]) {
-    out.push_str("<div class=\"wide\" tabindex=\"0\"><table>\n<thead><tr>");
+fn table(out: &mut String, class: &str, heads: &[String], rows: &[Vec<String>]) {
+    let _ = write!(out, "<div class=\"wide {class}\" tabindex=\"0\"><table>\n<thead><tr>");
     for head in heads {
         let _ = write!(out, "<th scope=\"col\">{}</th>", escape(head));
     }
@@ -131,7 +135,7 @@ fn claims(out: &mut String, told: &Reproduced) {
             ]
         })
         .collect();
-    table(out, &words(&["Claim", "Paper", "Ours", "Difference", "Verdict"]), &rows);
+    table(out, "claims", &words(&["Claim", "Paper", "Ours", "Difference", "Verdict"]), &rows);
     out.push_str("</section>\n");
 }
 
@@ -163,9 +167,14 @@ fn table_2(out: &mut String, told: &Reproduced) {
         .iter()
         .map(|row| {
             let paper = format!("{} / {}", optional(row.paper[0]), optional(row.paper[1]));
-            let mut cells = vec![escape(&row.id), escape(&row.name), paper];
+            let mut name = escape(&row.name);
+            if row.done.is_none() {
+                let _ = write!(name, "<br><span class=\"soft\">{}</span>", escape(&row.why));
+            }
+            let mut cells = vec![escape(&row.id), name, paper];
             match &row.done {
-                None => cells.push(format!("<span class=\"soft\">{}</span>", escape(&row.why))),
+                // As many cells as the others have.
+                None => cells.resize(heads.len(), String::new()),
                 Some(done) => {
                     let report = &done.report;
                     cells.extend([shown(done.auc_micro), shown(done.auc_macro)]);
@@ -185,7 +194,7 @@ fn table_2(out: &mut String, told: &Reproduced) {
             cells
         })
         .collect();
-    table(out, &heads, &rows);
+    table(out, "numbers", &heads, &rows);
     let lines: Vec<_> = told
         .rows
         .iter()
@@ -216,7 +225,7 @@ fn table_3(out: &mut String, told: &Reproduced) {
             cells
         })
         .collect();
-    table(out, &heads, &rows);
+    table(out, "numbers", &heads, &rows);
     out.push_str("</section>\n");
 }
 
@@ -231,7 +240,7 @@ fn figure_2(out: &mut String, told: &Reproduced) {
     out.push_str("</section>\n");
 }
 
-fn notes(out: &mut String, figures: &Figures) {
+fn masked(out: &mut String, figures: &Figures) {
     if !figures.masked.is_empty() {
         section(
             out,
@@ -256,6 +265,9 @@ fn notes(out: &mut String, figures: &Figures) {
         }
         out.push_str("</p>\n</section>\n");
     }
+}
+
+fn attention(out: &mut String, figures: &Figures) {
     if let Some(attention) = &figures.attention {
         let text = format!(
             "{}, {}: probability {:.2}. The darker, the more of the code’s attention (row {}).",
@@ -321,7 +333,7 @@ fn table_4(out: &mut String, told: &Reproduced) {
             cells
         })
         .collect();
-    table(out, &heads, &rows);
+    table(out, "numbers", &heads, &rows);
     out.push_str("</section>\n");
 }
 

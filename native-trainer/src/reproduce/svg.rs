@@ -12,7 +12,7 @@ pub(super) fn intervals(lines: &[(String, Interval, Option<f64>)], title: &str) 
     let (low, high) = ends.fold((1.0f64, 0.0f64), |(low, high), end| (low.min(end), high.max(end)));
     let pad = ((high - low) * 0.05).max(0.005);
     let (low, high) = ((low - pad).max(0.0), (high + pad).min(1.0));
-    let (left, width, step) = (250.0, 480.0, 22.0);
+    let (left, width, step) = (300.0, 430.0, 22.0);
     let x = |value: f64| left + width * (value - low) / (high - low).max(1e-9);
     let height = 30.0 + step * lines.len() as f64 + 24.0;
     let mut out = start(760.0, height, title);
