@@ -1,7 +1,8 @@
-use bert_xml_core::metrics::evaluate;
+use bert_xml_core::metrics::{Estimate, evaluate};
 
 use super::*;
-use crate::reproduce::outcome::BandAuc;
+use crate::reproduce::outcome::{BandAuc, Influences, Outcome};
+use crate::reproduce::suite::{Scale, Suite};
 
 fn outcome(row: &str, macro_auc: f64) -> Outcome {
     let interval = |value| Some(Interval { value, low: value - 0.01, high: value + 0.02 });

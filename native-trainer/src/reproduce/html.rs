@@ -300,9 +300,9 @@ fn heads(out: &mut String, figures: &Figures) {
     section(out, "figure-4", "Figure 4: heads of the last layer", &text);
     out.push_str("<div class=\"heads\">\n");
     for head in &figures.heads {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<figure>{}<figcaption class=\"small\">Head {}, {}<br><span class=\"soft\">near {:.2}, spread {:.2}</span></figcaption></figure>\n",
+            "<figure>{}<figcaption class=\"small\">Head {}, {}<br><span class=\"soft\">near {:.2}, spread {:.2}</span></figcaption></figure>",
             svg::square(&head.cells, &format!("Attention of head {}", head.head)),
             head.head,
             escape(&head.kind),
@@ -359,7 +359,8 @@ fn made_from(out: &mut String, told: &Reproduced) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::figures::{CodeAttention, HeadPicture, MaskedWord};
+    use super::super::evidence::CodeAttention;
+    use super::super::figures::{HeadPicture, MaskedWord};
     use super::super::suite::{Scale, Suite};
     use super::super::told::{ToldCode, ToldRow};
     use super::*;

@@ -6,9 +6,10 @@ use bert_xml_core::metrics::{Interval, Report};
 use serde::{Deserialize, Serialize};
 
 use super::Reproduction;
-use super::claims::{self, Judgement, Known};
+use super::claims::{self, Judgement};
 use super::corpus::judged_split;
 use super::figures::Figures;
+use super::known::Known;
 use super::outcome::{self, Siblings};
 use super::rows::ROWS;
 use super::suite::{Scale, Suite};
