@@ -22,7 +22,7 @@ pub(super) struct Place {
 }
 
 impl Ladder {
-    /// From the scores of all positives in any order: 0 to 1, none of them NaN.
+    /// From the scores of all positives in any order, none of them NaN.
     pub(super) fn new(mut scores: Vec<f64>) -> Self {
         scores.sort_unstable_by(f64::total_cmp);
         let mut ladder = Self::default();
@@ -35,7 +35,9 @@ impl Ladder {
                 }
             }
         }
-        if ladder.scores.len() >= INDEX_FROM {
+        let within = |score: Option<&f64>| score.is_some_and(|score| (0.0..=1.0).contains(score));
+        let indexed = within(ladder.scores.first()) && within(ladder.scores.last());
+        if ladder.scores.len() >= INDEX_FROM && indexed {
             let stretches = stretch(1.0) + 2;
             let mut at = 0;
             ladder.index = Vec::with_capacity(stretches);
@@ -49,6 +51,16 @@ impl Ladder {
         ladder
     }
 
+    /// Distinct scores, rising.
+    pub(super) fn scores(&self) -> &[f64] {
+        &self.scores
+    }
+
+    /// Positives at each of them.
+    pub(super) fn positives(&self) -> &[u32] {
+        &self.positives
+    }
+
     /// Number of distinct scores.
     pub(super) fn rungs(&self) -> usize {
         self.scores.len()
@@ -56,7 +68,7 @@ impl Ladder {
 
     /// Where a score falls.
     pub(super) fn place(&self, score: f64) -> Place {
-        let (from, to) = match self.index.is_empty() {
+        let (from, to) = match self.index.is_empty() || !(0.0..=1.0).contains(&score) {
             true => (0, self.scores.len()),
             false => {
                 let stretch = stretch(score);
@@ -114,8 +126,17 @@ mod tests {
         let many = Ladder::new(scores.clone());
         let plain = Ladder { index: Vec::new(), ..many.clone() };
         assert!(!many.index.is_empty());
-        for score in scores.iter().copied().chain([0.0, -0.0, 1.0, 1e-300, 0.5, 0.123_456, f64::MIN_POSITIVE])
-        {
+        for score in scores.iter().copied().chain([
+            0.0,
+            -0.0,
+            1.0,
+            1e-300,
+            0.5,
+            0.123_456,
+            f64::MIN_POSITIVE,
+            1.5,
+            -2.0,
+        ]) {
             assert_eq!(many.place(score), plain.place(score), "{score}");
         }
     }

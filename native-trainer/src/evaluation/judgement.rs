@@ -34,7 +34,7 @@ pub struct Judgement {
 /// # Errors
 /// A table that does not fit the notes and labels, a value that is no probability, a threshold that is not
 /// finite.
-pub fn judge<T: Copy + Into<f64> + PartialOrd>(
+pub fn judge<T: Copy + Into<f64> + PartialOrd + Sync>(
     probabilities: &[T],
     gold: &[Vec<u32>],
     labels: &LabelSet,
