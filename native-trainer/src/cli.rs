@@ -59,6 +59,8 @@ enum Command {
     Baseline(commands::baseline::Options),
     /// Run the whole story on a small synthetic hospital
     Demo(commands::demo::Options),
+    /// Train every row of the paper on open data and judge its claims
+    Reproduce(commands::reproduce::Options),
 }
 
 /// Runs the command line; results go to standard output, talk and errors to standard error.
@@ -117,5 +119,6 @@ fn dispatch(context: &Context, command: Command) -> anyhow::Result<()> {
         Command::Bench(options) => commands::bench::run(context, &options),
         Command::Baseline(options) => commands::baseline::run(context, &options),
         Command::Demo(options) => commands::demo::run(context, &options),
+        Command::Reproduce(options) => commands::reproduce::run(context, &options),
     }
 }

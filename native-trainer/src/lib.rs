@@ -2,7 +2,8 @@
 //!
 //! One direction, and the modules in its order; a module uses only earlier ones:
 //!
-//! sources → records → corpus → vocabulary → tokens → pretraining → fine-tuning → prediction → shipping → report → demo
+//! sources → records → corpus → vocabulary → tokens → pretraining → fine-tuning → prediction → shipping → report → demo →
+//! reproduction
 //!
 //! Core computes; this crate reads, schedules, writes and shows. [`commands`] has one thin file a subcommand.
 
@@ -31,6 +32,7 @@ pub mod prediction;
 pub mod shipping;
 pub mod report;
 pub mod demo;
+pub mod reproduce;
 
 pub mod commands;
 

@@ -61,7 +61,7 @@ fn help_of_the_command_and_of_each_step() {
     let steps: Vec<&str> = listed.map_while(|line| line.split_whitespace().next()).collect();
     assert!(
         steps.starts_with(&["synth", "cohort", "wordings", "ingest", "prepare"])
-            && steps.ends_with(&["demo", "help"]),
+            && steps.ends_with(&["demo", "reproduce", "help"]),
         "{steps:?}"
     );
     for step in &steps[..steps.len() - 1] {

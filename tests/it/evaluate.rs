@@ -85,7 +85,7 @@ fn files_give_scikit_learns_numbers() {
             assert_close(&format!("{} {field}", problem.name), &ours[field], value);
         }
         assert_eq!(ours["missing_cells"], 0);
-        assert_eq!(ours.as_object().unwrap().len(), 19, "18 metrics and missing_cells");
+        assert_eq!(ours.as_object().unwrap().len(), 22, "18 metrics, missing_cells and the intervals of AUC");
     }
 }
 

@@ -17,6 +17,7 @@ mod prepare;
 mod process;
 mod replicas;
 mod shards;
+mod reproduce;
 mod shipping;
 mod signals;
 mod synth;

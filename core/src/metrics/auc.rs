@@ -25,32 +25,67 @@ pub struct AreaUnderCurve {
     pub codes_undefined: usize,
 }
 
+/// Stretches of labels that are counted side by side.
+const PARTS: usize = 8;
+
+/// A stretch of labels, with counts of its own of the pooled cells.
+struct Part {
+    first: usize,
+    labels: Vec<Tally>,
+    /// Of the codes present, and of the others: among the positives of all codes.
+    pooled: Tally,
+    others: Tally,
+    /// Of the codes present among their own positives, where those are not all.
+    apart: Option<Tally>,
+}
+
 /// Computes AUC and average precision, micro and macro, in one pass over the table.
-pub fn area_under_curve<T: Copy + Into<f64>>(predictions: &Predictions<'_, T>) -> AreaUnderCurve {
-    let present = predictions.present();
-    let mut positives = vec![Vec::new(); predictions.labels()];
+pub fn area_under_curve<T: Copy + Into<f64> + Sync>(predictions: &Predictions<'_, T>) -> AreaUnderCurve {
+    let (present, labels) = (predictions.present(), predictions.labels());
+    let mut positives = vec![Vec::new(); labels];
     for note in 0..predictions.notes() {
         for &label in predictions.gold(note) {
             positives[label as usize].push(predictions.row(note)[label as usize].into());
         }
     }
-    let of_present: Vec<f64> = (0..present.len())
+    let of_present: Vec<f64> = (0..labels)
         .filter(|&label| present[label])
         .flat_map(|label| positives[label].iter().copied())
         .collect();
-    let mut pooled = Tally::new(of_present);
-    let mut pooled_all = Tally::new(positives.iter().flatten().copied().collect());
-    let mut of_label: Vec<Tally> = positives.into_iter().map(Tally::new).collect();
+    let of_all: Vec<f64> = positives.iter().flatten().copied().collect();
+    // They differ by codes that every note has.
+    let apart = (of_all.len() != of_present.len()).then(|| Tally::new(of_present));
+    let pooled = Tally::new(of_all);
+    let share = labels.div_ceil(PARTS).max(1);
+    let mut of_label = positives.into_iter().map(Tally::new);
+    let starts = (0..labels).step_by(share);
+    let mut parts: Vec<Part> = starts
+        .map(|first| {
+            let labels = of_label.by_ref().take(share).collect();
+            let (pooled, others) = (pooled.clone(), pooled.clone());
+            Part { first, labels, pooled, others, apart: apart.clone() }
+        })
+        .collect();
+    let work = |part: &mut Part| part.count(predictions, &present);
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        use rayon::prelude::*;
+        parts.par_iter_mut().for_each(work);
+    }
+    #[cfg(target_arch = "wasm32")]
+    parts.iter_mut().for_each(work);
 
-    predictions.for_each(|_, label, probability, is_gold| {
-        if !is_gold {
-            pooled_all.add_negative(probability);
-            if present[label] {
-                pooled.add_negative(probability);
-                of_label[label].add_negative(probability);
-            }
+    let (mut pooled, mut all, mut apart) = (pooled.clone(), pooled, apart);
+    for part in &parts {
+        pooled.add_all(&part.pooled);
+        all.add_all(&part.pooled);
+        all.add_all(&part.others);
+        if let (Some(sum), Some(by)) = (&mut apart, &part.apart) {
+            sum.add_all(by);
         }
-    });
+    }
+    let of_label: Vec<&Tally> = parts.iter().flat_map(|part| &part.labels).collect();
+    let pooled = apart.unwrap_or(pooled);
     let mean_over_present = |metric: fn(&Tally) -> Option<f64>| {
         let defined = of_label.iter().zip(&present).filter(|&(_, &present)| present);
         mean(defined.filter_map(|(tally, _)| metric(tally)))
@@ -58,10 +93,39 @@ pub fn area_under_curve<T: Copy + Into<f64>>(predictions: &Predictions<'_, T>) -
     AreaUnderCurve {
         auc_micro: pooled.auc(),
         auc_macro: mean_over_present(Tally::auc),
-        auc_micro_all: pooled_all.auc(),
+        auc_micro_all: all.auc(),
         auprc_micro: pooled.average_precision(),
         auprc_macro: mean_over_present(Tally::average_precision),
         codes_undefined: present.iter().filter(|&&present| !present).count(),
+    }
+}
+
+impl Part {
+    /// Places the negatives of this stretch of labels.
+    fn count<T: Copy + Into<f64>>(&mut self, predictions: &Predictions<'_, T>, present: &[bool]) {
+        let end = self.first + self.labels.len();
+        for note in 0..predictions.notes() {
+            let gold = predictions.gold(note);
+            let from = gold.partition_point(|&label| (label as usize) < self.first);
+            let mut gold = gold[from..].iter().copied().peekable();
+            for (at, &score) in predictions.row(note)[self.first..end].iter().enumerate() {
+                let label = self.first + at;
+                if gold.next_if(|&next| next as usize == label).is_some() {
+                    continue;
+                }
+                let score = score.into();
+                let place = self.pooled.place(score);
+                if present[label] {
+                    self.labels[at].add_negative(score);
+                    self.pooled.count(place);
+                    if let Some(apart) = &mut self.apart {
+                        apart.add_negative(score);
+                    }
+                } else {
+                    self.others.count(place);
+                }
+            }
+        }
     }
 }
 

@@ -6,8 +6,11 @@
 
 pub mod auc;
 pub mod calibration;
+pub mod clustered;
 pub mod codiesp;
 pub mod confusion;
+pub mod estimate;
+mod ladder;
 pub mod platt;
 mod predictions;
 pub mod ranking;
@@ -16,7 +19,10 @@ mod sigmoid;
 mod tally;
 pub mod threshold;
 
+pub use clustered::{AucInfluence, Clusters, clustered_auc};
+pub use estimate::{Estimate, Interval};
 pub use platt::{Calibration, CalibrationMethod};
+use predictions::sparse;
 pub use predictions::{Predictions, sparse_gold};
 pub use report::{Report, evaluate};
 pub use sigmoid::sigmoid;

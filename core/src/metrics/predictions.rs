@@ -32,18 +32,7 @@ impl<'a, T: Copy + Into<f64>> Predictions<'a, T> {
                 return Err(MetricsError::NotAProbability { note: at / labels, label: at % labels, value });
             }
         }
-        let mut sorted = Vec::with_capacity(notes);
-        for (note, list) in gold.iter().enumerate() {
-            let mut list = list.clone();
-            list.sort_unstable();
-            list.dedup();
-            match list.last() {
-                Some(&label) if label as usize >= labels => {
-                    return Err(MetricsError::UnknownLabel { note, label, labels });
-                }
-                _ => sorted.push(list),
-            }
-        }
+        let sorted = sparse(gold, labels)?;
         Ok(Predictions { probabilities, gold: sorted, labels })
     }
 
@@ -97,6 +86,23 @@ impl<'a, T: Copy + Into<f64>> Predictions<'a, T> {
             }
         }
     }
+}
+
+/// Gold lists in order: rising, each index once.
+pub(super) fn sparse(gold: &[Vec<u32>], labels: usize) -> Result<Vec<Vec<u32>>, MetricsError> {
+    let mut sorted = Vec::with_capacity(gold.len());
+    for (note, list) in gold.iter().enumerate() {
+        let mut list = list.clone();
+        list.sort_unstable();
+        list.dedup();
+        match list.last() {
+            Some(&label) if label as usize >= labels => {
+                return Err(MetricsError::UnknownLabel { note, label, labels });
+            }
+            _ => sorted.push(list),
+        }
+    }
+    Ok(sorted)
 }
 
 /// Turns a row-major `[notes, labels]` gold table into the sparse lists that this room reads.

@@ -66,7 +66,7 @@ pub fn evaluate<T>(
     threshold: f64,
 ) -> Result<Report, MetricsError>
 where
-    T: Copy + Into<f64> + PartialOrd,
+    T: Copy + Into<f64> + PartialOrd + Sync,
 {
     if !threshold.is_finite() {
         return Err(MetricsError::Threshold { value: threshold });

@@ -5,71 +5,64 @@
 //! thousands of labels) and each negative is placed among them by binary search: memory grows with the
 //! positives, and one pass over the table in storage order serves every label at once.
 
+use super::ladder::{Ladder, Place};
+
 /// Counts around the positives' distinct scores.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
-    /// Distinct scores of positives, rising.
-    scores: Vec<f64>,
-    /// Positives at each of `scores`.
-    positives: Vec<u64>,
-    /// Negatives at exactly each of `scores`.
+    /// Distinct scores of positives.
+    ladder: Ladder,
+    /// Negatives at exactly each rung.
     tied: Vec<u64>,
-    /// `between[i]`: negatives strictly below `scores[i]` and strictly above `scores[i - 1]`; the last
-    /// entry counts those above all positives.
+    /// `between[i]`: negatives strictly below rung i and strictly above rung i − 1; the last entry counts those above
+    /// all positives.
     between: Vec<u64>,
 }
 
 impl Tally {
     /// Starts with the scores of all positives, in any order, none of them NaN.
-    pub(super) fn new(mut scores: Vec<f64>) -> Self {
-        scores.sort_unstable_by(f64::total_cmp);
-        let mut tally = Tally::default();
-        for score in scores {
-            match (tally.scores.last(), tally.positives.last_mut()) {
-                (Some(&last), Some(count)) if last == score => *count += 1,
-                _ => {
-                    tally.scores.push(score);
-                    tally.positives.push(1);
-                }
-            }
-        }
-        tally.tied = vec![0; tally.scores.len()];
-        tally.between = vec![0; tally.scores.len() + 1];
-        tally
+    pub(super) fn new(scores: Vec<f64>) -> Self {
+        let ladder = Ladder::new(scores);
+        let (tied, between) = (vec![0; ladder.rungs()], vec![0; ladder.rungs() + 1]);
+        Self { ladder, tied, between }
     }
 
     /// Adds one negative.
     pub(super) fn add_negative(&mut self, score: f64) {
-        let at = self.scores.partition_point(|&positive| positive < score);
-        if self.scores.get(at) == Some(&score) {
-            self.tied[at] += 1;
-        } else {
-            self.between[at] += 1;
-        }
+        let place = self.ladder.place(score);
+        self.count(place);
+    }
+
+    /// Where a score falls.
+    pub(super) fn place(&self, score: f64) -> Place {
+        self.ladder.place(score)
+    }
+
+    /// Adds one negative at a place of this tally, or of one with the same positives' scores.
+    pub(super) fn count(&mut self, place: Place) {
+        let counts = if place.tied { &mut self.tied } else { &mut self.between };
+        counts[place.at] += 1;
+    }
+
+    /// Adds the negatives of a tally of the same positives.
+    pub(super) fn add_all(&mut self, other: &Self) {
+        self.tied.iter_mut().zip(&other.tied).for_each(|(sum, by)| *sum += by);
+        self.between.iter_mut().zip(&other.between).for_each(|(sum, by)| *sum += by);
     }
 
     /// Area under the ROC curve: the share of (positive, negative) pairs in the right order, a tie
     /// counting one half (Mann and Whitney's U with midranks). `None` without a positive or a negative.
     pub(super) fn auc(&self) -> Option<f64> {
-        let (mut below, mut right_twice, mut positives) = (0u64, 0u128, 0u64);
-        for i in 0..self.scores.len() {
-            below += self.between[i];
-            right_twice += u128::from(self.positives[i]) * u128::from(2 * below + self.tied[i]);
-            below += self.tied[i];
-            positives += self.positives[i];
-        }
-        let negatives = below + self.between.last().copied().unwrap_or(0);
-        let pairs_twice = 2 * u128::from(positives) * u128::from(negatives);
-        (pairs_twice > 0).then(|| right_twice as f64 / pairs_twice as f64)
+        self.ladder.read(&self.between, &self.tied).map(|(auc, _)| auc)
     }
 
     /// Average precision by scikit-learn's definition, Σ (R_n − R_{n−1}) P_n over the distinct scores,
     /// without interpolation; recall rises only at the positives' scores. `None` without a positive.
     pub(super) fn average_precision(&self) -> Option<f64> {
-        let all: u64 = self.positives.iter().sum();
+        let all: u64 = self.ladder.positives().iter().map(|&count| u64::from(count)).sum();
         let mut sum = 0.0;
         self.for_each_threshold(|i, hits, assigned| {
-            sum += self.positives[i] as f64 * (hits as f64 / assigned as f64);
+            sum += f64::from(self.ladder.positives()[i]) * (hits as f64 / assigned as f64);
         });
         (all > 0).then(|| sum / all as f64)
     }
@@ -78,7 +71,7 @@ impl Tally {
     /// No other value can beat the positives' own scores: between two of them only false positives
     /// change. `None` without a positive.
     pub(super) fn best_f1(&self) -> Option<(f64, f64)> {
-        let all: u64 = self.positives.iter().sum();
+        let all: u64 = self.ladder.positives().iter().map(|&count| u64::from(count)).sum();
         let mut best: Option<(u64, u64, usize)> = None;
         self.for_each_threshold(|i, hits, assigned| {
             let size = assigned + all;
@@ -89,15 +82,16 @@ impl Tally {
                 best = Some((hits, size, i));
             }
         });
-        best.map(|(hits, size, i)| (self.scores[i], 2.0 * hits as f64 / size as f64))
+        best.map(|(hits, size, i)| (self.ladder.scores()[i], 2.0 * hits as f64 / size as f64))
     }
 
     /// From the highest positive score down: index, positives and all cells at or above it.
     fn for_each_threshold(&self, mut visit: impl FnMut(usize, u64, u64)) {
         let (mut hits, mut assigned) = (0, 0);
-        for i in (0..self.scores.len()).rev() {
-            hits += self.positives[i];
-            assigned += self.between[i + 1] + self.positives[i] + self.tied[i];
+        for i in (0..self.ladder.rungs()).rev() {
+            let positives = u64::from(self.ladder.positives()[i]);
+            hits += positives;
+            assigned += self.between[i + 1] + positives + self.tied[i];
             visit(i, hits, assigned);
         }
     }

@@ -19,6 +19,8 @@ pub struct ConfigError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Size {
+    /// 64 hidden, 2 layers, 2 heads, 256 intermediate: half of `tiny`, where a pair is compared in minutes.
+    Nano,
     /// 128 hidden, 2 layers, 2 heads, 512 intermediate: tests and the demo.
     Tiny,
     /// 256 hidden, 4 layers, 4 heads, 1,024 intermediate: training on a CPU.
@@ -67,6 +69,7 @@ impl EncoderConfig {
     /// A named size with the paper's vocabulary (20,000), length (1,024) and dropout (.1).
     pub fn of_size(size: Size) -> Self {
         let (hidden_size, num_hidden_layers, num_attention_heads, intermediate_size) = match size {
+            Size::Nano => (64, 2, 2, 256),
             Size::Tiny => (128, 2, 2, 512),
             Size::Mini => (256, 4, 4, 1024),
             Size::Small => (512, 8, 8, 2048),
@@ -147,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_papers_sizes_are_valid() {
-        for size in [Size::Tiny, Size::Mini, Size::Small, Size::Big] {
+        for size in [Size::Nano, Size::Tiny, Size::Mini, Size::Small, Size::Big] {
             EncoderConfig::of_size(size).validate().unwrap();
         }
         assert_eq!(EncoderConfig::of_size(Size::Big).intermediate_size, 3072);

@@ -19,11 +19,13 @@ pub struct Settings {
     pub min_df: usize,
     /// Whether word pairs are features, beside words.
     pub pairs: bool,
+    /// Whether an entry is how often the feature occurs, unweighted: a plain bag of words.
+    pub counts: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { min_df: 2, pairs: true }
+        Self { min_df: 2, pairs: true, counts: false }
     }
 }
 
@@ -72,7 +74,8 @@ impl Builder {
         let all = (1 + self.notes.len()) as f64;
         let idf = kept.iter().map(|&(_, notes)| 1.0 + (all / f64::from(1 + notes)).ln()).collect();
         let features = kept.iter().zip(0..).map(|(&(key, _), column)| (key, column)).collect();
-        let model = TfIdf { words: self.words, features, idf, pairs: settings.pairs };
+        let Settings { pairs, counts, .. } = settings;
+        let model = TfIdf { words: self.words, features, idf, pairs, counts };
         let rows = model.rows(&self.notes, |note| note.iter().map(|&word| Some(word)).collect());
         (model, rows)
     }
@@ -85,6 +88,7 @@ pub struct TfIdf {
     features: HashMap<Key, u32>,
     idf: Vec<f64>,
     pairs: bool,
+    counts: bool,
 }
 
 impl TfIdf {
@@ -125,9 +129,15 @@ impl TfIdf {
             .into_iter()
             .filter_map(|(key, count)| {
                 let column = *self.features.get(&key)?;
+                if self.counts {
+                    return Some((column, f64::from(count)));
+                }
                 Some((column, (1.0 + f64::from(count).ln()) * self.idf[column as usize]))
             })
             .collect();
+        if self.counts {
+            return weighted.into_iter().map(|(column, count)| (column, count as f32)).collect();
+        }
         let length = weighted.iter().map(|(_, weight)| weight * weight).sum::<f64>().sqrt();
         weighted.into_iter().map(|(column, weight)| (column, (weight / length) as f32)).collect()
     }
@@ -176,7 +186,7 @@ mod tests {
     #[test]
     fn weights_by_hand() {
         let texts = ["cough cough fever", "cough"];
-        let (model, rows) = fit(&texts, Settings { min_df: 1, pairs: true });
+        let (model, rows) = fit(&texts, Settings { min_df: 1, ..Settings::default() });
         assert_eq!(model.width(), 4); // cough, fever, cough cough, cough fever
         let idf = 1.0 + 1.5f64.ln(); // of what one of two notes has; cough has 1
         let weights = [1.0 + 2f64.ln(), idf, idf, idf];
@@ -199,6 +209,10 @@ mod tests {
         assert_eq!((model.width(), model.column("rash")), (3, None));
         let rows = model.transform(&["cough and fever"]);
         assert_eq!(rows.row(0).count(), 2, "`and` is unknown, so there is no pair");
-        assert_eq!(fit(&texts, Settings { min_df: 1, pairs: false }).0.width(), 3);
+        assert_eq!(fit(&texts, Settings { min_df: 1, pairs: false, counts: false }).0.width(), 3);
+        let plain = fit(&["rash rash fever"], Settings { min_df: 1, pairs: false, counts: true });
+        let mut counts: Vec<f64> = plain.1.row(0).map(|(_, count)| count).collect();
+        counts.sort_by(f64::total_cmp);
+        assert_eq!(counts, [1.0, 2.0], "a plain bag of words");
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::evaluate::CodiEspRules;
 use crate::baselines::on_corpus::{self, Kind};
-use crate::baselines::{logistic, tfidf};
+use crate::baselines::{logistic, stochastic, tfidf};
 use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::evaluation::codiesp::TaskCodes;
@@ -52,6 +52,12 @@ pub struct Options {
     /// Training notes that a word or pair must occur in
     #[arg(long, value_name = "N", default_value_t = tfidf::Settings::default().min_df, help_heading = "TF-IDF")]
     pub min_df: usize,
+    /// Weight of an L1 penalty against the loss of all notes: 1 / scikit-learn's C; 0 for none
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, help_heading = "Words")]
+    pub l1: f64,
+    /// Weight of an L2 penalty against the loss of all notes
+    #[arg(long, value_name = "WEIGHT", default_value_t = stochastic::Penalty::VANILLA.l2, help_heading = "Words")]
+    pub l2: f64,
     /// Words only, no pairs
     #[arg(long, help_heading = "TF-IDF")]
     pub words_only: bool,
@@ -64,12 +70,17 @@ pub enum BaselineKind {
     Constant,
     /// TF-IDF of words and pairs, one logistic regression a code
     Tfidf,
+    /// Plain counts of words, one logistic regression a code by stochastic gradients: for millions of notes
+    Words,
 }
 
 /// A baseline and its settings by their names.
 fn described(kind: Kind) -> Value {
     match kind {
         Kind::Constant => json!({"name": "constant"}),
+        Kind::Words(words, penalty) => {
+            json!({"name": "words", "min_df": words.min_df, "l1": penalty.l1, "l2": penalty.l2})
+        }
         Kind::Tfidf(words, regression) => {
             json!({"name": "tfidf", "min_df": words.min_df, "pairs": words.pairs, "c": regression.c})
         }
@@ -87,6 +98,9 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
         "--split train: a baseline is judged on notes it has not seen, dev or test"
     );
     ensure!(options.min_df >= 1, "--min-df 0: it must be at least 1");
+    for (flag, weight) in [("--l1", options.l1), ("--l2", options.l2)] {
+        ensure!(weight >= 0.0 && weight.is_finite(), "{flag} {weight}: it must be at least 0");
+    }
     if let Some(threshold) = options.threshold {
         ensure!((0.0..=1.0).contains(&threshold), "--threshold {threshold}: it must be between 0 and 1");
     }
@@ -96,8 +110,12 @@ pub fn run(context: &Context, options: &Options) -> Result<()> {
     let folder = FolderInTheMaking::start(&options.out)?;
     let kind = match options.kind {
         BaselineKind::Constant => Kind::Constant,
+        BaselineKind::Words => Kind::Words(
+            tfidf::Settings { min_df: options.min_df, pairs: false, counts: true },
+            stochastic::Penalty { l1: options.l1, l2: options.l2 },
+        ),
         BaselineKind::Tfidf => Kind::Tfidf(
-            tfidf::Settings { min_df: options.min_df, pairs: !options.words_only },
+            tfidf::Settings { min_df: options.min_df, pairs: !options.words_only, counts: false },
             logistic::Settings { c: options.c, ..logistic::Settings::default() },
         ),
     };

@@ -20,3 +20,4 @@ pub mod worker;
 pub mod bench;
 pub mod baseline;
 pub mod demo;
+pub mod reproduce;

@@ -41,7 +41,7 @@ pub struct Options {
     /// Go on from the newest checkpoint in --out
     #[arg(long)]
     pub resume: bool,
-    /// Encoder size: tiny, mini, small or big
+    /// Encoder size: nano, tiny, mini, small or big
     #[arg(long)]
     pub size: Option<String>,
     /// Settings

@@ -110,7 +110,7 @@ pub fn size_of(config: &EncoderConfig) -> Option<Size> {
     let shape = |config: &EncoderConfig| {
         (config.hidden_size, config.num_hidden_layers, config.num_attention_heads, config.intermediate_size)
     };
-    [Size::Tiny, Size::Mini, Size::Small, Size::Big]
+    [Size::Nano, Size::Tiny, Size::Mini, Size::Small, Size::Big]
         .into_iter()
         .find(|&size| shape(&EncoderConfig::of_size(size)) == shape(config))
 }

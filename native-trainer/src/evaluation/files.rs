@@ -10,8 +10,8 @@ use bert_xml_core::metrics::codiesp::{Document, Rules};
 
 use super::codiesp::{TaskCodes, score};
 use super::{
-    Assignment, GoldNote, Judgement, PredictedNote, Table, ThresholdFrom, per_code_tsv, read_gold,
-    read_predictions, tune,
+    Assignment, AucIntervals, GoldNote, Judgement, PredictedNote, Table, ThresholdFrom, per_code_tsv,
+    read_gold, read_predictions, tune,
 };
 use crate::ingest::Columns;
 
@@ -72,6 +72,9 @@ impl Files {
             (None, None) => Assignment::of_table(&table),
         };
         let mut judgement = Judgement::of_table(&table, assignment)?;
+        let patients = gold.iter().map(|note| note.patient_id.as_str());
+        let labels = table.labels.len();
+        judgement.intervals = Some(AucIntervals::new(&table.probabilities, &table.gold, labels, patients)?);
         if let Some(rules) = self.codiesp {
             let ranked = documents(&predicted, &gold, |_, _| true);
             let assigned = documents(&predicted, &gold, |probability, flag| match assignment.threshold {

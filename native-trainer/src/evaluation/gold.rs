@@ -12,6 +12,8 @@ use crate::ingest::{Columns, RecordError, read_records};
 pub struct GoldNote {
     /// The note's id.
     pub note_id: String,
+    /// Its patient; the note's own id where the record names none.
+    pub patient_id: String,
     /// Its codes, any strings, in any order, each once.
     pub codes: Vec<String>,
 }
@@ -26,7 +28,7 @@ pub fn read_gold(path: &Path, columns: &Columns) -> Result<Vec<GoldNote>> {
     let mut notes = Vec::new();
     for record in read_records(path, &columns).map_err(RecordError::hinted)? {
         let note = record.map_err(RecordError::hinted)?.note;
-        notes.push(GoldNote { note_id: note.note_id, codes: note.codes });
+        notes.push(GoldNote { note_id: note.note_id, patient_id: note.patient_id, codes: note.codes });
     }
     if notes.iter().all(|note| note.codes.is_empty()) {
         return Err(hinted(
@@ -54,7 +56,11 @@ mod tests {
         let columns = Columns::default();
         let notes =
             read("g.jsonl", "{\"note_id\": 5, \"codes\": [\"B\", \"A\", \"B\"]}\n", &columns).unwrap();
-        assert_eq!(notes, [GoldNote { note_id: "5".into(), codes: vec!["B".into(), "A".into()] }]);
+        let patient_id = "5".to_owned();
+        assert_eq!(
+            notes,
+            [GoldNote { note_id: "5".into(), patient_id, codes: vec!["B".into(), "A".into()] }]
+        );
         let other = Columns { codes_field: Some("dx".into()), ..Columns::default() };
         let notes = read("g.csv", "note_id,dx\na,I10;E11.9\nb,\n", &other).unwrap();
         assert_eq!((notes[0].codes.len(), notes[1].codes.len()), (2, 0));

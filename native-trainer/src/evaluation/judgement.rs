@@ -6,7 +6,7 @@ use bert_xml_core::metrics::{self, Predictions, Report, confusion};
 use serde_json::{Map, Value, json};
 
 use super::codiesp::CodiEspScore;
-use super::{Assignment, Outside, Table, ThresholdFrom};
+use super::{Assignment, AucIntervals, Outside, Table, ThresholdFrom};
 
 /// The metrics of one set of predictions.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Judgement {
     pub missing_cells: Option<usize>,
     /// Gold and predicted codes outside the label set.
     pub outside: Outside,
+    /// Intervals of AUC, where the notes' patients were given.
+    pub intervals: Option<AucIntervals>,
     /// CodiEsp's own metrics, where asked for.
     pub codiesp: Option<CodiEspScore>,
     /// Whether and how the gold codes of the corpus were imputed; none where they are of no corpus.
@@ -34,7 +36,7 @@ pub struct Judgement {
 /// # Errors
 /// A table that does not fit the notes and labels, a value that is no probability, a threshold that is not
 /// finite.
-pub fn judge<T: Copy + Into<f64> + PartialOrd>(
+pub fn judge<T: Copy + Into<f64> + PartialOrd + Sync>(
     probabilities: &[T],
     gold: &[Vec<u32>],
     labels: &LabelSet,
@@ -45,6 +47,7 @@ pub fn judge<T: Copy + Into<f64> + PartialOrd>(
         assignment: Assignment::given(threshold),
         missing_cells: None,
         outside: Outside::default(),
+        intervals: None,
         codiesp: None,
         chronic_imputation: None,
     })
@@ -74,7 +77,8 @@ impl Judgement {
     }
 
     /// One object: the metrics by their names (`null` if undefined), `threshold` (`null` where several were
-    /// used), and, where they apply, `missing_cells`, `chronic_imputation` and `codiesp`.
+    /// used), and, where they apply, `missing_cells`, `auc_micro_interval`, `auc_macro_interval` (both `[low, high]`),
+    /// `auc_interval_patients`, `chronic_imputation` and `codiesp`.
     pub fn to_json(&self) -> Value {
         let mut object = match serde_json::to_value(&self.report) {
             Ok(Value::Object(object)) => object,
@@ -86,6 +90,9 @@ impl Judgement {
         }
         if let Some(imputation) = &self.chronic_imputation {
             object.insert("chronic_imputation".into(), json!(imputation));
+        }
+        if let Some(intervals) = &self.intervals {
+            intervals.add_to(&mut object);
         }
         if let Some(codiesp) = &self.codiesp {
             object.insert("codiesp".into(), json!(codiesp));
@@ -104,6 +111,9 @@ impl Judgement {
             text = text.lines().map(row).collect();
         }
         text += &format!("\nThreshold: {}.\n", self.assignment.from);
+        if let Some(intervals) = self.intervals {
+            text += &intervals.to_markdown();
+        }
         if let Some(missing) = self.missing_cells {
             let cells = self.report.notes * self.report.codes;
             text += &format!("Cells without a prediction, counted as probability 0: {missing} of {cells}.\n");

@@ -7,6 +7,7 @@
 pub mod codiesp;
 pub mod files;
 mod gold;
+mod intervals;
 mod judgement;
 mod per_code;
 mod prediction_file;
@@ -14,6 +15,7 @@ mod table;
 mod threshold;
 
 pub use gold::{GoldNote, read_gold};
+pub use intervals::AucIntervals;
 pub use judgement::{Judgement, judge};
 pub use per_code::per_code_tsv;
 pub use prediction_file::{PredictedCode, PredictedNote, read_predictions, write_predictions};

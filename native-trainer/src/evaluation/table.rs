@@ -177,7 +177,11 @@ mod tests {
     }
 
     fn gold(note_id: &str, codes: &[&str]) -> GoldNote {
-        GoldNote { note_id: note_id.into(), codes: codes.iter().map(|&code| code.into()).collect() }
+        GoldNote {
+            note_id: note_id.into(),
+            patient_id: note_id.into(),
+            codes: codes.iter().map(|&code| code.into()).collect(),
+        }
     }
 
     fn files() -> (&'static Path, &'static Path) {

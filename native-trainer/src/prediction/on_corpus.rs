@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::corpus::Corpus;
 use crate::error::hinted;
 use crate::evaluation::codiesp::{TaskCodes, documents, score};
-use crate::evaluation::{Assignment, Judgement, Outside, judge};
+use crate::evaluation::{Assignment, AucIntervals, Judgement, Outside, judge};
 use crate::progress::Unit;
 
 /// Notes that are batched together.
@@ -45,6 +45,7 @@ pub fn judge_model(
     let labels = coder.labels();
     let mut progress = context.start(&format!("judge {split}"), Some(corpus.count(split)), Unit::Notes);
     let (mut probabilities, mut gold, mut codes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut patients: Vec<String> = Vec::new();
     let mut outside = 0;
     let mut notes = corpus.notes(split)?;
     loop {
@@ -59,6 +60,7 @@ pub fn judge_model(
             outside += others;
             gold.push(indices);
             codes.push(note.codes);
+            patients.push(note.patient_id);
         }
         progress.advance(count);
     }
@@ -68,6 +70,8 @@ pub fn judge_model(
     judgement.assignment = threshold.map_or(Assignment::of_model(cut), Assignment::given);
     judgement.outside = Outside { gold: outside, predicted: 0 };
     judgement.chronic_imputation = Some(corpus.manifest().chronic_imputation());
+    let patients = patients.iter().map(String::as_str);
+    judgement.intervals = Some(AucIntervals::new(&probabilities, &gold, labels.len(), patients)?);
     if let Some((rules, task)) = codiesp {
         let ranked = documents(&probabilities, labels, &codes, 0.0);
         let assigned = documents(&probabilities, labels, &codes, cut);

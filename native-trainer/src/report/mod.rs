@@ -15,4 +15,5 @@ mod terminal;
 pub use content::{Fact, JudgedModel, Page, PlantedCode, ReportedCode, SampleNote, Step};
 pub use html::{escape, page};
 pub use marks::{Mark, marks};
+pub(crate) use style::SHEET;
 pub use terminal::{Ink, note_on_terminal, table_on_terminal};

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// The style sheet that every page has.
-pub(super) const SHEET: &str = include_str!("page.css");
+pub(crate) const SHEET: &str = include_str!("page.css");
 
 /// Hues of the colour circle, neighbours in the list far apart on it.
 const HUES: [u32; 10] = [212, 32, 145, 320, 265, 55, 185, 0, 95, 290];
