@@ -38,6 +38,8 @@ impl Worker {
         let mut command = Command::new(binary);
         command.args(["--device", "cpu", "worker", "--listen", listen]).current_dir(folder);
         command.env("BERT_XML_TOKEN", TOKEN).env_remove("BERT_XML_TOKEN_FILE").env_remove("BERT_XML_RELAYS");
+        // One panics when the other is killed.
+        command.env("RUST_BACKTRACE", "0");
         let mut child = command.stdout(Stdio::piped()).spawn().context("bert-xml worker does not start")?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line)?;
