@@ -44,7 +44,7 @@ export async function choose(
     return onWebGpu(parts, progress, signal, adapter);
   }
   if (adapter === undefined) {
-    return onCpu(parts, progress, signal, "no-adapter", "the browser offers no GPU adapter");
+    return onCpu(parts, progress, signal, "no-adapter", "no GPU adapter is offered here");
   }
   if (adapter.software) {
     const text = `the only GPU adapter, ${adapter.name}, computes in software`;
@@ -81,7 +81,7 @@ async function onWebGpu(
   if (adapter === undefined) {
     throw new IcdCoderError(
       "webgpu-unavailable",
-      "WebGPU was asked for, and the browser offers no GPU adapter",
+      "WebGPU was asked for, and no GPU adapter is offered here",
     );
   }
   const session = await Session.open(parts, buildOf("webgpu"), progress, signal);

@@ -49,6 +49,9 @@ pub mod model;
 mod config;
 
 #[cfg(test)]
+mod allocations;
+
+#[cfg(test)]
 mod reference;
 
 pub use encoder::EncoderShape;

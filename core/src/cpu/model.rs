@@ -183,6 +183,7 @@ impl CpuModel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::allocations::allocations;
     use crate::cpu::reference::{forward, matrices};
     use crate::quantization::Precision;
 
@@ -352,6 +353,23 @@ mod tests {
             assert!(logits.len() == 75_000 && logits.iter().all(|logit| logit.is_finite()));
             // A matrix of labels × tokens would be 18 MB.
             assert!(workspace.bytes() < 300_000, "{} bytes", workspace.bytes());
+        }
+    }
+
+    #[test]
+    fn a_workspace_that_was_used_before_makes_no_allocation() {
+        let shape = shape(64, 4, 150, HeadShape::Xml { hidden: Some(50), bias: false });
+        for precision in [Precision::F32, Precision::Int8] {
+            let model = CpuModel::new(shape, matrices(&shape, 0.12, precision)).unwrap();
+            let (mut workspace, mut hidden, mut logits) = (Workspace::new(1), Vec::new(), Vec::new());
+            let inputs = [300, 300, 100].map(input);
+            let mut code = |(ids, segments): &(Vec<u32>, Vec<u32>)| {
+                model.encode(ids, segments, &mut workspace, &mut hidden);
+                model.logits(&hidden, 1..ids.len() - 1, &mut workspace, &mut logits);
+            };
+            let counts = inputs.each_ref().map(|input| allocations(|| code(input)));
+            assert!(counts[0] > 0, "the first note finds no room: {counts:?}");
+            assert_eq!(counts[1..], [0, 0], "{precision:?}");
         }
     }
 

@@ -77,7 +77,8 @@ impl<R: BufRead> JsonRows<R> {
             );
         }
         let mut cells = vec![Cell::Absent; self.wanted.len()];
-        let mut json = serde_json::Deserializer::from_str(text);
+        // Without its end of line: what is missing is missing here, not on a second line.
+        let mut json = serde_json::Deserializer::from_str(text.trim_end());
         let parsed = Object { wanted: &self.wanted, cells: &mut cells }.deserialize(&mut json);
         parsed.and_then(|()| json.end()).map_err(|error| {
             // "expected `,` or `}` at line 1 column 9": the line is that of the buffer.
@@ -283,6 +284,7 @@ mod tests {
             message(b"{\"t\": \"secr"),
             "f.jsonl, line 1: not JSON: EOF while parsing a string at column 11"
         );
+        assert_eq!(message(b"{\"t\":\n"), "f.jsonl, line 1: not JSON: EOF while parsing a value at column 5");
         assert_eq!(message(b"{} \"secret\""), "f.jsonl, line 1: not JSON: trailing characters at column 4");
         assert_eq!(
             message(b"{\"t\": \"a\"}\n{\"t\": \"\xff\"}\n"),

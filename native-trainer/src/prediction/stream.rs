@@ -42,7 +42,7 @@ pub fn notes_of(
     }))
 }
 
-/// A file's name in characters, beyond which a missing one is not shown.
+/// A file's name in characters, beyond which a missing one is not shown; nor is one with spaces.
 const LONGEST_NAME: usize = 120;
 
 /// One note as plain text, from a file or (`-`) standard input; its id is the file's name, or `text`.
@@ -53,7 +53,8 @@ pub fn plain_note(path: &Path) -> Result<Record> {
     let standard = path.as_os_str() == "-";
     let name = if standard { "standard input".to_owned() } else { path.display().to_string() };
     // A note in place of a file's name must not come back in the error that the file is missing.
-    if !standard && !path.exists() && name.chars().count() > LONGEST_NAME {
+    let like_a_note = name.chars().count() > LONGEST_NAME || name.contains(char::is_whitespace);
+    if !standard && !path.exists() && like_a_note {
         let value = format!("--text: a value of {} characters names no file", name.chars().count());
         return Err(hinted(value, "give a file, or - and the note on standard input"));
     }
@@ -136,5 +137,7 @@ mod tests {
         let note = "Mr Smith has a cough. ".repeat(20);
         let message = format!("{:#}", plain_note(Path::new(&note)).unwrap_err());
         assert!(message.contains("a value of 440 characters") && !message.contains("Smith"), "{message}");
+        let short = format!("{:#}", plain_note(Path::new("Smith, cough")).unwrap_err());
+        assert!(short.contains("names no file") && !short.contains("Smith"), "{short}");
     }
 }

@@ -81,7 +81,7 @@ export class IcdCoder {
   }
 
   explainDevice() {
-    return { device: this.device, why: "no-adapter" as const, text: "The CPU: this browser offers no GPU adapter." };
+    return { device: this.device, why: "no-adapter" as const, text: "The CPU: no GPU adapter is offered here." };
   }
 
   on(_event: "devicelost", _tell: () => void): () => void {
