@@ -55,7 +55,8 @@ pub(super) fn of_note(
 }
 
 /// The paper's imputation, on one patient's notes in the order of their dates: a chronic code that stands on two notes
-/// is put on all notes from the first of them on.
+/// is put on all notes from the first of them on. Every note of this hospital is an encounter of its own, so that this is
+/// what `prepare` makes of its records (but for notes of one day, which have an order here).
 pub(super) fn impute<'a>(
     notes: &[HashSet<&'a str>],
     chronic: impl Fn(&str) -> bool,

@@ -1,8 +1,9 @@
 //! Chronic imputation (paper, section 3): a chronic condition that was coded at two encounters of a patient is one that
 //! the patient has, and goes into the notes that lack its code.
 //!
-//! An encounter is what the records name so; a note without one is an encounter of its own. Days are compared, not
-//! hours: notes of one day have no order.
+//! The paper speaks of two instances in a patient's records and does not say what an instance is. Here it is an
+//! encounter: two notes of one stay carry the codes of that stay, and say it once. An encounter is what the records name
+//! so; a note without one is an encounter of its own. Days are compared, not hours: notes of one day have no order.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;

@@ -118,7 +118,7 @@ fn finetune_within<'scope>(
     let standing = Standing::take_up(model, &settings.optimizer, run, &mut progress, &device)?;
     let Standing { mut model, mut optimizer, mut state } = standing;
     let listener = interrupt::Listener::new();
-    let draws = settings.dropout > 0.0;
+    let draws = settings.dropout > 0.0 || settings.attention_dropout() > 0.0;
     let replicas = &Replicas::new(devices, draws);
     let trainer = Trainer { context, settings, labels: config.labels, replicas, budget };
     let mut pace = Pace::start(state.tokens);
