@@ -79,10 +79,7 @@ async function onWebGpu(
   adapter: Adapter | undefined,
 ): Promise<Chosen> {
   if (adapter === undefined) {
-    throw new IcdCoderError(
-      "webgpu-unavailable",
-      "WebGPU was asked for, and no GPU adapter is offered here",
-    );
+    throw new IcdCoderError("webgpu-unavailable", "WebGPU was asked for, and no GPU adapter is offered here");
   }
   const session = await Session.open(parts, buildOf("webgpu"), progress, signal);
   progress.enter("warmup");
